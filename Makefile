@@ -1,0 +1,49 @@
+# Every target gets what it needs by itself; see the README.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(MONGOFERRY_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mongoferry)
+TOOLS := $(CACHE)/tools-$(shell cksum < tools/lint/go.sum | cut -d' ' -f1)
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## fetches mongod and builds Temporal, into the cache folder
+	@go run ./internal/devstack/setup
+
+build: ## builds bin/worker and bin/starter
+	@mkdir -p bin
+	@go build -o bin/ ./worker ./starter
+
+demo: setup build ## migrates a live replica set on this machine; DEMO_FLAGS are handed on
+	@bin/starter demo $(DEMO_FLAGS)
+
+test: setup $(TOOLS)/gotestsum ## runs every test, with the race detector
+	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -timeout 30m ./...
+
+lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## checks format, habits, determinism and modules
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	@go vet ./...
+	@$(TOOLS)/golangci-lint run ./...
+	@$(TOOLS)/workflowcheck ./workflows/...
+	@go mod tidy -diff
+	@cd tools && go mod tidy -diff
+	@cd tools/lint && go mod tidy -diff
+
+fmt: ## formats the code
+	@gofmt -w .
+
+$(TOOLS)/gotestsum:
+	@mkdir -p $(TOOLS)
+	@cd tools/lint && go build -o $@ gotest.tools/gotestsum
+
+$(TOOLS)/golangci-lint:
+	@mkdir -p $(TOOLS)
+	@cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLS)/workflowcheck:
+	@mkdir -p $(TOOLS)
+	@cd tools/lint && go build -o $@ go.temporal.io/sdk/contrib/tools/workflowcheck
+
+.PHONY: help setup build demo test lint fmt

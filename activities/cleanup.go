@@ -1,0 +1,66 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/cutover"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
+)
+
+// codeUserNotFound is the answer to dropping a user that is gone.
+const codeUserNotFound = 11
+
+// CleanUp removes temporary users, metadata and the marker.
+func (a *Activities) CleanUp(ctx context.Context, spec migration.Spec) error {
+	_, err := work(ctx, a, spec, func(ctx context.Context, s *session) (struct{}, error) {
+		if err := s.ledger.Release(ctx); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.dropTemporaryUsers(ctx)
+	})
+	return err
+}
+
+// dropTemporaryUsers drops them on the destination. The user at work here may be
+// one of them, so they go last.
+func (s *session) dropTemporaryUsers(ctx context.Context) error {
+	for _, user := range s.spec.TemporaryUsers {
+		_, err := s.destination.Run(ctx, "admin", bson.D{{Key: "dropUser", Value: user}, mongodb.Durable()})
+		if err != nil && mongodb.Code(err) != codeUserNotFound {
+			return fmt.Errorf("drop the temporary user %s: %w", user, err)
+		}
+	}
+	return nil
+}
+
+// Compensate undoes what a migration did beside copying data: its write block
+// and its marker with the metadata. It shuts out attempts that may still be at
+// work, and touches nothing of another migration.
+func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) error {
+	_, err := work(ctx, a, spec, func(ctx context.Context, s *session) (struct{}, error) {
+		m, err := s.ledger.Find(ctx)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if m == nil || m.Owner != spec.ID {
+			return struct{}{}, nil
+		}
+		for _, lane := range []string{ownership.LanePrepare, ownership.LaneReplication, ownership.LaneCutover} {
+			if _, err := s.ledger.Acquire(ctx, lane); err != nil {
+				return struct{}{}, err
+			}
+		}
+		if m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites {
+			if err := cutover.Unblock(ctx, s.source); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, s.ledger.Release(ctx)
+	})
+	return err
+}

@@ -1,0 +1,168 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/initialsync"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/partition"
+)
+
+// CopyUnit copies one unit of the plan. Cancelled, it gives as its result how
+// far it has come.
+func (a *Activities) CopyUnit(ctx context.Context, in CopyInput) (CopyResult, error) {
+	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (CopyResult, error) {
+		at := CopyResume{}
+		if in.Resume != nil {
+			at = *in.Resume
+		}
+		before := at.Copied
+		if last, err := resumeFrom[CopyResume](ctx); err != nil {
+			return CopyResult{}, err
+		} else if last != nil {
+			at = *last
+		}
+		c := copying{session: s, in: in, at: at, before: before, cols: catalog.NewMap(s.destination, in.Spec.MetadataDB)}
+		c.move(at)
+		err := c.run(ctx)
+		if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
+			return CopyResult{Resume: &c.at, Copied: c.at.Copied, Namespaces: c.at.Completed}, nil
+		}
+		return CopyResult{Copied: c.at.Copied, Namespaces: c.at.Completed}, err
+	})
+}
+
+// copying is a unit on its way. at is never changed in place: heartbeats hold it.
+type copying struct {
+	*session
+	in     CopyInput
+	at     CopyResume
+	before migration.Copied
+	cols   *catalog.Map
+}
+
+func (c *copying) run(ctx context.Context) error {
+	epoch, err := c.ledger.Acquire(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := c.cols.Load(ctx); err != nil {
+		return err
+	}
+	unit, err := partition.Load(ctx, c.destination, c.in.Spec.MetadataDB, c.in.Unit)
+	if err != nil {
+		return err
+	}
+	slot := mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, fmt.Sprintf("%s copy %d", c.in.Spec.ID, c.in.Unit), epoch)
+	for c.at.Part < len(unit.Parts) {
+		if err := c.part(ctx, slot, unit.Parts[c.at.Part]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part copies one part and moves on to the next.
+func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.Part) error {
+	resume, err := decodeID(c.at.LastID)
+	if err != nil {
+		return err
+	}
+	base := c.at
+	_, err = initialsync.Copy(ctx, initialsync.Task{
+		Source: c.source, Destination: c.destination, Log: c.log, Map: c.cols, Part: part, After: c.in.After,
+		Slot: slot, Resume: resume,
+		Progress: func(p initialsync.Progress) {
+			c.move(CopyResume{
+				Part: base.Part, LastID: encodeID(p.LastID), Completed: base.Completed,
+				Copied: migration.Copied{Documents: base.Copied.Documents + p.Documents, Bytes: base.Copied.Bytes + p.Bytes},
+			})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	next := CopyResume{Part: c.at.Part + 1, Completed: c.at.Completed, Copied: c.at.Copied}
+	if part.Last() {
+		next.Completed++
+	}
+	c.move(next)
+	return nil
+}
+
+func (c *copying) move(to CopyResume) {
+	c.at = to
+	c.report(&to, migration.Live{Copied: &migration.Copied{
+		Documents: to.Copied.Documents - c.before.Documents, Bytes: to.Copied.Bytes - c.before.Bytes,
+	}})
+}
+
+// encodeID gives a BSON value as bytes: its type, then its value.
+func encodeID(v bson.RawValue) []byte {
+	if v.IsZero() {
+		return nil
+	}
+	return append([]byte{byte(v.Type)}, v.Value...)
+}
+
+func decodeID(data []byte) (bson.RawValue, error) {
+	if len(data) == 0 {
+		return bson.RawValue{}, nil
+	}
+	v := bson.RawValue{Type: bson.Type(data[0]), Value: data[1:]}
+	if err := v.Validate(); err != nil {
+		return v, fmt.Errorf("read the last _id of an earlier attempt: %w", err)
+	}
+	return v, nil
+}
+
+// indexBundle is how many collections one activity builds indexes for.
+const indexBundle = 100
+
+// indexUnits counts the bundles of collections with secondary indexes.
+func indexUnits(cols []catalog.Collection) int {
+	n := len(indexed(cols))
+	return (n + indexBundle - 1) / indexBundle
+}
+
+// indexed are the collections with secondary indexes, in an order that does not
+// depend on the attempt.
+func indexed(cols []catalog.Collection) []catalog.Collection {
+	out := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.Secondary() == 0 })
+	slices.SortFunc(out, func(a, b catalog.Collection) int { return cmp.Compare(a.UUID.String(), b.UUID.String()) })
+	return out
+}
+
+// BuildIndexes builds the indexes of one bundle of collections.
+func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResult, error) {
+	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (IndexResult, error) {
+		cols := catalog.NewMap(s.destination, in.Spec.MetadataDB)
+		if err := cols.Load(ctx); err != nil {
+			return IndexResult{}, err
+		}
+		all := indexed(cols.All())
+		var result IndexResult
+		for _, c := range all[in.Unit*indexBundle : min((in.Unit+1)*indexBundle, len(all))] {
+			var failed []migration.UnsuccessfulIndex
+			err := mongodb.Retry(ctx, s.log, "build the indexes of "+c.NS.String(), func() error {
+				var err error
+				failed, err = catalog.BuildIndexes(ctx, s.destination, c)
+				return err
+			})
+			if err != nil {
+				return result, err
+			}
+			result.Unsuccessful = append(result.Unsuccessful, failed...)
+			result.Built += int64(c.Secondary() - len(failed))
+			s.report(nil, migration.Live{IndexesBuilt: result.Built})
+		}
+		return result, nil
+	})
+}

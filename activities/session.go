@@ -1,0 +1,123 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
+)
+
+// beatEvery is how often an activity offers a heartbeat; the worker sends at
+// most one per MaxHeartbeatThrottleInterval. It is also how soon a cancel is
+// noticed.
+const beatEvery = 200 * time.Millisecond
+
+// session is one attempt of an activity at work: both clusters, the
+// destination behind the lease, the ledger, and a heartbeat in the background.
+type session struct {
+	spec        migration.Spec
+	source      *mongodb.Client
+	destination *mongodb.Client
+	ledger      *ownership.Ledger
+	log         *zap.Logger
+
+	lease *lease
+	mu    sync.Mutex
+	// state and live are the heartbeat's details: what the next attempt needs,
+	// and what the status shows.
+	state any
+	live  migration.Live
+	stop  func()
+}
+
+// open begins an attempt. Close it at the end.
+func (a *Activities) open(ctx context.Context, spec migration.Spec) (*session, error) {
+	source, err := a.client("source", spec.Source)
+	if err != nil {
+		return nil, err
+	}
+	destination, err := a.client("destination", spec.Destination)
+	if err != nil {
+		return nil, err
+	}
+	info := activity.GetInfo(ctx)
+	l := a.acks.follow(string(info.TaskToken), info.HeartbeatTimeout)
+	s := &session{
+		spec: spec, source: source, destination: destination.WithGate(l), lease: l,
+		log: a.log.With(zap.String("migration_id", spec.ID), zap.String("activity", info.ActivityType.Name),
+			zap.Int32("attempt", info.Attempt)),
+	}
+	s.ledger = ownership.NewLedger(s.destination, spec.MetadataDB, spec.ID)
+	beat, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.beat(beat) })
+	s.stop = func() { cancel(); wg.Wait() }
+	return s, nil
+}
+
+// close ends the attempt; nothing may write after it.
+func (s *session) close() {
+	s.stop()
+	s.lease.end()
+}
+
+// beat sends what is known to Temporal until the attempt ends, so that long
+// server commands do not look like a dead worker.
+func (s *session) beat(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		state, live := s.state, s.live
+		s.mu.Unlock()
+		activity.RecordHeartbeat(ctx, state, live)
+	}
+}
+
+// report sets what the next heartbeats say. state must not be changed afterwards.
+func (s *session) report(state any, live migration.Live) {
+	live.At = time.Now().UTC().Format(time.RFC3339)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.live = state, live
+}
+
+// resumeFrom reads the state that an earlier attempt left in its last heartbeat.
+func resumeFrom[T any](ctx context.Context) (*T, error) {
+	if !activity.HasHeartbeatDetails(ctx) {
+		return nil, nil
+	}
+	var state *T
+	if err := activity.GetHeartbeatDetails(ctx, &state); err != nil {
+		return nil, fmt.Errorf("read the last heartbeat: %w", err)
+	}
+	return state, nil
+}
+
+// work opens a session, does the work and maps its error. A cancel that was
+// asked for is no error of the work: do decides what its result is then.
+func work[T any](ctx context.Context, a *Activities, spec migration.Spec, do func(context.Context, *session) (T, error)) (T, error) {
+	s, err := a.open(ctx, spec)
+	if err != nil {
+		var none T
+		return none, asApplication(err)
+	}
+	defer s.close()
+	result, err := do(ctx, s)
+	if err != nil {
+		s.log.Warn("attempt failed", zap.Error(migration.RedactError(err)))
+	}
+	return result, asApplication(err)
+}

@@ -1,0 +1,148 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
+	"mongoferry/internal/replication"
+)
+
+// writers is how many connections apply changes side by side.
+const writers = 4
+
+// SourceOpTime reads the source's last majority optime.
+func (a *Activities) SourceOpTime(ctx context.Context, spec migration.Spec) (migration.OpTime, error) {
+	return work(ctx, a, spec, func(ctx context.Context, s *session) (migration.OpTime, error) {
+		return mongodb.MajorityOpTime(ctx, s.source)
+	})
+}
+
+// ApplyChanges is one slice of the continuous sync. Cancelled, it gives as its
+// result where it stands.
+func (a *Activities) ApplyChanges(ctx context.Context, in SliceInput) (SliceResult, error) {
+	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (SliceResult, error) {
+		from := in.From
+		if last, err := resumeFrom[Position](ctx); err != nil {
+			return SliceResult{}, err
+		} else if last != nil {
+			from = *last
+		}
+		s.report(&from, migration.Live{})
+		applying, err := s.startApplying(ctx, from, nil)
+		if err != nil {
+			return SliceResult{}, err
+		}
+		end := time.Now().Add(in.Duration)
+		err = applying.run(ctx, func(p replication.Progress) bool {
+			caughtUp := in.CatchUp && !p.OpTime.Before(in.Past) &&
+				p.OpTime.LagSeconds(p.SourceOpTime) <= int64(in.Spec.ReadyLag/time.Second)
+			return caughtUp || time.Now().After(end)
+		})
+		if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
+			err = nil
+		}
+		return SliceResult{Position: applying.position, Replication: applying.status()}, err
+	})
+}
+
+// applying is the replication at work within an activity.
+type applying struct {
+	*session
+	applier  *replication.Applier
+	epoch    int64
+	started  time.Time
+	position Position
+	progress replication.Progress
+	// read and applied count the events of the runs before this one.
+	read, applied int64
+}
+
+// startApplying takes the lane over, so that no earlier attempt can write, and
+// prepares to apply from a position.
+func (s *session) startApplying(ctx context.Context, from Position, watch func(replication.Change)) (*applying, error) {
+	filter, err := filterOf(s.spec)
+	if err != nil {
+		return nil, err
+	}
+	epoch, previous, err := s.ledger.TakeOver(ctx, ownership.LaneReplication)
+	if err != nil {
+		return nil, err
+	}
+	w := &applying{session: s, epoch: epoch, started: time.Now(), position: from}
+	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
+	repeated := previous != from.Epoch
+	w.applier, err = replication.New(ctx, replication.Config{
+		Source: s.source, Destination: s.destination, Log: s.log, Map: cols, Filter: filter,
+		Ledger: s.ledger, Lane: ownership.LaneReplication, Epoch: epoch, Repeated: repeated,
+		Migration: s.spec.ID, MetaDB: s.spec.MetadataDB, Writers: writers, Report: w.moved, Watch: watch,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if repeated {
+		// A cutover that ended with its worker may have left this on.
+		err = catalog.PrepareUnique(ctx, s.destination, cols, false)
+	}
+	return w, err
+}
+
+func (w *applying) run(ctx context.Context, until replication.Until) error {
+	p, err := w.applier.Run(ctx, replication.Position{
+		ResumeToken: w.position.ResumeToken, OpTime: w.position.OpTime, SafeAfter: w.position.SafeAfter,
+	}, until)
+	w.read, w.applied = w.read+p.EventsRead, w.applied+p.EventsApplied
+	p.EventsRead, p.EventsApplied = 0, 0
+	w.take(p)
+	return err
+}
+
+// moved is told of the progress while a run goes on. The heartbeat's position
+// names no epoch: a next attempt that begins there must know that this one may
+// have got further.
+func (w *applying) moved(p replication.Progress) {
+	w.take(p)
+	state := w.position
+	state.Epoch = 0
+	status := w.status()
+	w.report(&state, migration.Live{Replication: &status})
+}
+
+func (w *applying) take(p replication.Progress) {
+	w.progress = p
+	w.position = Position{ResumeToken: p.ResumeToken, OpTime: p.OpTime, SafeAfter: p.SafeAfter, Epoch: w.epoch}
+}
+
+func (w *applying) status() migration.ReplicationStatus {
+	p := w.progress
+	s := migration.ReplicationStatus{
+		LastAppliedOpTime: p.OpTime, LagSeconds: p.OpTime.LagSeconds(p.SourceOpTime),
+		EventsRead: w.read + p.EventsRead, EventsApplied: w.applied + p.EventsApplied, OplogWindowSeconds: p.OplogWindowSeconds,
+	}
+	if elapsed := time.Since(w.started).Seconds(); elapsed > 0 {
+		s.EventsPerSecond = int64(float64(s.EventsApplied) / elapsed)
+	}
+	return s
+}
+
+// drain implements cutover.Drainer over the replication.
+type drain struct {
+	*applying
+	changes []replication.Change
+}
+
+func (d *drain) note(c replication.Change) { d.changes = append(d.changes, c) }
+
+// DrainTo applies every change up to a time. What came before it is forgotten:
+// only changes after a fence are asked for.
+func (d *drain) DrainTo(ctx context.Context, to migration.OpTime) error {
+	err := d.run(ctx, func(p replication.Progress) bool { return !p.OpTime.Before(to) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return err
+}

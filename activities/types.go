@@ -1,0 +1,125 @@
+package activities
+
+import (
+	"time"
+
+	"mongoferry/internal/migration"
+)
+
+// Position is where the continuous sync stands. ResumeToken is raw BSON.
+// Every update event up to SafeAfter may meet a document that is newer than the
+// event; Epoch is that of the attempt that got this far.
+type Position struct {
+	ResumeToken []byte           `json:"resumeToken"`
+	OpTime      migration.OpTime `json:"opTime"`
+	SafeAfter   migration.OpTime `json:"safeAfter"`
+	Epoch       int64            `json:"epoch"`
+}
+
+// Checked is the result of Validate. SearchAttributes says whether this
+// installation of Temporal knows ours.
+type Checked struct {
+	Validation       migration.Validation `json:"validation"`
+	SearchAttributes bool                 `json:"searchAttributes"`
+}
+
+// Clear marks the result as safe to travel unsealed.
+func (Checked) Clear() {}
+
+// Plan is the result of Prepare: how much there is to copy, and the start point
+// of the change stream.
+type Plan struct {
+	Start      Position `json:"start"`
+	Units      int      `json:"units"`
+	IndexUnits int      `json:"indexUnits"`
+	Namespaces int64    `json:"namespaces"`
+	Documents  int64    `json:"documents"`
+	Bytes      int64    `json:"bytes"`
+	Indexes    int64    `json:"indexes"`
+}
+
+// CopyInput names one unit of the copy plan. Resume is nil at its beginning.
+type CopyInput struct {
+	Spec   migration.Spec   `json:"spec"`
+	Unit   int              `json:"unit"`
+	After  migration.OpTime `json:"after"`
+	Resume *CopyResume      `json:"resume,omitempty"`
+}
+
+// CopyResume is how far a unit has been copied: parts before Part entirely,
+// Part up to and including LastID, which is one raw BSON value behind its type
+// byte; empty at the beginning of the part.
+type CopyResume struct {
+	Part      int              `json:"part"`
+	LastID    []byte           `json:"lastID,omitempty"`
+	Completed int64            `json:"completed"`
+	Copied    migration.Copied `json:"copied"`
+}
+
+// CopyResult is what became of a unit: Resume is nil when it is done. Copied
+// counts the whole unit so far, Namespaces those finished in it.
+type CopyResult struct {
+	Resume     *CopyResume      `json:"resume,omitempty"`
+	Copied     migration.Copied `json:"copied"`
+	Namespaces int64            `json:"namespaces"`
+}
+
+// IndexInput names one bundle of collections whose indexes are built.
+type IndexInput struct {
+	Spec migration.Spec `json:"spec"`
+	Unit int            `json:"unit"`
+}
+
+// IndexResult counts the indexes built and names those that could not be.
+type IndexResult struct {
+	Built        int64                         `json:"built"`
+	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+}
+
+// SliceInput asks for a bounded piece of continuous sync: until Duration has
+// passed or, when CatchUp is set, until the lag is at most ReadyLag and the
+// position has passed Past.
+type SliceInput struct {
+	Spec     migration.Spec   `json:"spec"`
+	From     Position         `json:"from"`
+	Duration time.Duration    `json:"duration"`
+	CatchUp  bool             `json:"catchUp,omitempty"`
+	Past     migration.OpTime `json:"past"`
+}
+
+// SliceResult is where the slice ended. Event counts are of this slice alone.
+type SliceResult struct {
+	Position    Position                    `json:"position"`
+	Replication migration.ReplicationStatus `json:"replication"`
+}
+
+// ReadinessResult holds the reasons, each in a sentence, against a cutover now.
+type ReadinessResult struct {
+	Refusals            []string                      `json:"refusals,omitempty"`
+	UnsuccessfulIndexes []migration.UnsuccessfulIndex `json:"unsuccessfulIndexes,omitempty"`
+}
+
+// CutoverInput asks for the cutover. Request counts the operator's cutovers, so
+// that a second attempt of the same activity knows its own marker.
+type CutoverInput struct {
+	Spec    migration.Spec `json:"spec"`
+	From    Position       `json:"from"`
+	Request int            `json:"request"`
+}
+
+// CutoverResult is either completed, with the destination open for writes, or
+// backed out for a reason, with the source writable again.
+type CutoverResult struct {
+	Completed        bool      `json:"completed"`
+	Reason           string    `json:"reason,omitempty"`
+	Position         Position  `json:"position"`
+	StartedAt        time.Time `json:"startedAt"`
+	FencedAt         time.Time `json:"fencedAt"`
+	WritesAcceptedAt time.Time `json:"writesAcceptedAt"`
+	SourceBlocked    bool      `json:"sourceBlocked"`
+}
+
+// FinalizeResult names the indexes that are not as on the source.
+type FinalizeResult struct {
+	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+}

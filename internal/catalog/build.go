@@ -1,0 +1,73 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// BuildIndexes builds all secondary indexes of a collection in one scan, in the
+// form for the time of the sync. Where the documents do not allow that, they are
+// built one by one and those that fail are returned; other errors are errors.
+func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
+	var specs []bson.Raw
+	var built []Index
+	for _, i := range c.secondary() {
+		if i.Unique() && c.hasPlainTwin(i) {
+			continue // built by Restore
+		}
+		specs = append(specs, i.forSync())
+		built = append(built, i)
+	}
+	err := createIndexes(ctx, dst, c.NS, specs...)
+	if !isRefusal(err) {
+		return nil, err
+	}
+	var failed []migration.UnsuccessfulIndex
+	for n, spec := range specs {
+		err := createIndexes(ctx, dst, c.NS, spec)
+		switch {
+		case isRefusal(err):
+			failed = append(failed, unsuccessful(c, built[n], "failed", err))
+		case err != nil:
+			return failed, err
+		}
+	}
+	return failed, nil
+}
+
+func createIndexes(ctx context.Context, dst *mongodb.Client, ns migration.Namespace, specs ...bson.Raw) error {
+	if len(specs) == 0 {
+		return nil
+	}
+	_, err := dst.Run(ctx, ns.DB, bson.D{
+		{Key: "createIndexes", Value: ns.Collection}, {Key: "indexes", Value: specs}, mongodb.Durable(),
+	})
+	if err != nil {
+		return fmt.Errorf("create indexes of %s: %w", ns, err)
+	}
+	return nil
+}
+
+// isRefusal says whether the server refuses the index itself, not this attempt.
+func isRefusal(err error) bool {
+	var e *mongodb.Error
+	return errors.As(err, &e) && !mongodb.IsTransient(err) && e.Code != mongodb.CodeNamespaceNotFound
+}
+
+func unsuccessful(c Collection, i Index, kind string, cause error) migration.UnsuccessfulIndex {
+	keys := map[string]any{}
+	if elements, err := i.key().Elements(); err == nil {
+		for _, e := range elements {
+			keys[e.Key()] = e.Value().String()
+		}
+	}
+	return migration.UnsuccessfulIndex{
+		Namespace: c.NS.String(), IndexName: i.Name, Type: kind, Keys: keys, Reason: migration.Redact(cause.Error()),
+	}
+}

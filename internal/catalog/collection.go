@@ -1,0 +1,119 @@
+// Package catalog knows collections, views and indexes: how they stand on the
+// source, how they are made on the destination while the migration runs, and
+// how the properties that were put off are brought back at its end.
+//
+// Unique and TTL indexes and capped limits would get in the way of a
+// synchronisation that applies changes in its own order; see forSync.
+package catalog
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+)
+
+// UUID identifies a collection on its cluster for as long as it exists,
+// whatever its name. The zero value means none: views have no UUID.
+type UUID [16]byte
+
+// String is the hexadecimal form.
+func (u UUID) String() string { return hex.EncodeToString(u[:]) }
+
+// IsZero says whether there is no UUID.
+func (u UUID) IsZero() bool { return u == UUID{} }
+
+// Binary is the BSON form, which find takes in place of a collection's name.
+func (u UUID) Binary() bson.Binary { return bson.Binary{Subtype: bson.TypeBinaryUUID, Data: u[:]} }
+
+// UUIDOf reads a UUID from a BSON value; false when it is none.
+func UUIDOf(v bson.RawValue) (UUID, bool) {
+	subtype, data, ok := v.BinaryOK()
+	if !ok || subtype != bson.TypeBinaryUUID || len(data) != 16 {
+		return UUID{}, false
+	}
+	return UUID(data), true
+}
+
+// Kind is what stands behind a namespace.
+type Kind string
+
+// The kinds, as listCollections names them.
+const (
+	KindCollection Kind = "collection"
+	KindView       Kind = "view"
+	KindTimeseries Kind = "timeseries"
+)
+
+// Index is one index of the source: Spec is its listIndexes document as it is.
+type Index struct {
+	Name string   `bson:"name"`
+	Spec bson.Raw `bson:"spec"`
+}
+
+// Collection is a collection or view of the source. Options is what
+// listCollections shows, Dest the UUID of its counterpart once that exists.
+type Collection struct {
+	UUID    UUID                `bson:"-"`
+	Dest    UUID                `bson:"-"`
+	NS      migration.Namespace `bson:"ns"`
+	Kind    Kind                `bson:"kind"`
+	Options bson.Raw            `bson:"options"`
+	Indexes []Index             `bson:"indexes"`
+}
+
+// Capped says whether the order of documents and the limits matter.
+func (c Collection) Capped() bool {
+	capped, ok := c.Options.Lookup("capped").BooleanOK()
+	return ok && capped
+}
+
+// Clustered says whether documents are stored by _id, without an _id index.
+func (c Collection) Clustered() bool {
+	_, err := c.Options.LookupErr("clusteredIndex")
+	return err == nil
+}
+
+// Collation is the collection's default collation, nil for the simple one.
+func (c Collection) Collation() bson.Raw {
+	collation, _ := c.Options.Lookup("collation").DocumentOK()
+	return collation
+}
+
+// HasTTL says whether the server deletes documents of it by time.
+func (c Collection) HasTTL() bool {
+	if _, err := c.Options.LookupErr("expireAfterSeconds"); err == nil {
+		return true
+	}
+	for _, i := range c.Indexes {
+		if i.TTL() {
+			return true
+		}
+	}
+	return false
+}
+
+// secondary are the indexes to build: all but the one on _id.
+func (c Collection) secondary() []Index {
+	var out []Index
+	for _, i := range c.Indexes {
+		if !i.onID() {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Secondary counts the indexes beside the one on _id.
+func (c Collection) Secondary() int { return len(c.secondary()) }
+
+func (c *Collection) index(name string) (*Index, error) {
+	for i := range c.Indexes {
+		if c.Indexes[i].Name == name {
+			return &c.Indexes[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no index %q", c.NS, name)
+}

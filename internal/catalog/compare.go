@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/namespace"
+)
+
+// Difference is something that is not the same on both sides.
+type Difference struct {
+	Namespace, What, Source, Destination string
+}
+
+// String is one line for the operator.
+func (d Difference) String() string {
+	return fmt.Sprintf("%s: %s: source %s, destination %s", d.Namespace, d.What, d.Source, d.Destination)
+}
+
+// Compare holds the catalogs of both sides against each other, as they should be
+// while unique, TTL and limits are put off, and the number of documents as the
+// servers keep it. The source must not change meanwhile.
+func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter) ([]Difference, error) {
+	want, err := Read(ctx, src, f)
+	if err != nil {
+		return nil, err
+	}
+	have, err := Read(ctx, dst, f)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]Collection{}
+	for _, c := range have {
+		there[c.NS.String()] = c
+	}
+	var diffs []Difference
+	for _, w := range want {
+		h, ok := there[w.NS.String()]
+		if !ok {
+			diffs = append(diffs, Difference{w.NS.String(), "collection", "exists", "missing"})
+			continue
+		}
+		diffs = append(diffs, compareOptions(w, h)...)
+		diffs = append(diffs, compareIndexes(w, h)...)
+		counts, err := compareCounts(ctx, src, dst, w)
+		if err != nil {
+			return nil, err
+		}
+		diffs = append(diffs, counts...)
+	}
+	return diffs, nil
+}
+
+// putOff are the options that are restored after the destination is open.
+var putOff = []string{"size", "max", "expireAfterSeconds", "temp", "uuid"}
+
+func compareOptions(want, have Collection) []Difference {
+	w, h := without(want.Options, putOff...), without(have.Options, putOff...)
+	if sameFields(w, h) {
+		return nil
+	}
+	return []Difference{{want.NS.String(), "options", w.String(), h.String()}}
+}
+
+func compareIndexes(want, have Collection) []Difference {
+	var diffs []Difference
+	there := map[string]Index{}
+	for _, i := range have.Indexes {
+		there[i.Name] = i
+	}
+	for _, i := range want.Indexes {
+		if i.onID() || (i.Unique() && want.hasPlainTwin(i)) {
+			continue
+		}
+		h, ok := there[i.Name]
+		if !ok {
+			diffs = append(diffs, Difference{want.NS.String(), "index " + i.Name, "exists", "missing"})
+			continue
+		}
+		if w, g := i.forSync(), h.forSync(); !sameFields(w, g) {
+			diffs = append(diffs, Difference{want.NS.String(), "index " + i.Name, w.String(), g.String()})
+		}
+	}
+	for _, i := range have.Indexes {
+		if !slices.ContainsFunc(want.Indexes, func(w Index) bool { return w.Name == i.Name }) {
+			diffs = append(diffs, Difference{want.NS.String(), "index " + i.Name, "missing", "exists"})
+		}
+	}
+	return diffs
+}
+
+// sameFields says whether two documents have the same fields with the same
+// values, numbers by value, whatever the order of the outer fields.
+func sameFields(a, b bson.Raw) bool {
+	x, errX := a.Elements()
+	y, errY := b.Elements()
+	if errX != nil || errY != nil || len(x) != len(y) {
+		return false
+	}
+	for _, e := range x {
+		v, err := b.LookupErr(e.Key())
+		if err != nil {
+			return false
+		}
+		w := e.Value()
+		same := w.Type == v.Type && bytes.Equal(w.Value, v.Value)
+		if !same && !sameNumber(w, v) {
+			return false
+		}
+	}
+	return true
+}
+
+func compareCounts(ctx context.Context, src, dst *mongodb.Client, c Collection) ([]Difference, error) {
+	if c.Kind != KindCollection {
+		return nil, nil
+	}
+	w, err := fastCount(ctx, src, c)
+	if err != nil {
+		return nil, err
+	}
+	h, err := fastCount(ctx, dst, c)
+	if err != nil || w == h {
+		return nil, err
+	}
+	// The fast count may be off after a crash: count in earnest before saying so.
+	if w, err = exactCount(ctx, src, c); err != nil {
+		return nil, err
+	}
+	if h, err = exactCount(ctx, dst, c); err != nil || w == h {
+		return nil, err
+	}
+	return []Difference{{c.NS.String(), "documents", fmt.Sprint(w), fmt.Sprint(h)}}, nil
+}
+
+func fastCount(ctx context.Context, c *mongodb.Client, col Collection) (int64, error) {
+	reply, err := c.Run(ctx, col.NS.DB, bson.D{{Key: "count", Value: col.NS.Collection}})
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", col.NS, err)
+	}
+	n, _ := reply.Lookup("n").AsInt64OK()
+	return n, nil
+}
+
+func exactCount(ctx context.Context, c *mongodb.Client, col Collection) (int64, error) {
+	docs, err := mongodb.All(ctx, c, col.NS.DB, bson.D{
+		{Key: "aggregate", Value: col.NS.Collection},
+		{Key: "pipeline", Value: bson.A{bson.D{{Key: "$count", Value: "n"}}}},
+		{Key: "cursor", Value: bson.D{}},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", col.NS, err)
+	}
+	if len(docs) == 0 {
+		return 0, nil
+	}
+	n, _ := docs[0].Lookup("n").AsInt64OK()
+	return n, nil
+}

@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// Modify carries out a collMod that the source did; description is that of the
+// modify event. What is put off only changes the map.
+func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Raw) error {
+	if c.Kind == KindView {
+		c.Options = description
+		if err := ch.Map.Put(ctx, c); err != nil {
+			return err
+		}
+		return ch.collMod(ctx, c.NS, without(description, "collation"))
+	}
+	elements, err := description.Elements()
+	if err != nil {
+		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
+	}
+	for _, e := range elements {
+		if e.Key() == "index" {
+			err = ch.modifyIndex(ctx, &c, e.Value().Document())
+		} else {
+			err = ch.modifyOption(ctx, &c, e.Key(), e.Value())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ch.Map.Put(ctx, c)
+}
+
+func (ch *Changer) modifyOption(ctx context.Context, c *Collection, key string, v bson.RawValue) error {
+	switch key {
+	case "cappedSize":
+		c.Options = with(c.Options, "size", v)
+		return nil
+	case "cappedMax":
+		c.Options = with(c.Options, "max", v)
+		return nil
+	case "expireAfterSeconds":
+		if text, ok := v.StringValueOK(); ok && text == "off" {
+			c.Options = without(c.Options, key)
+			return nil
+		}
+		c.Options = with(c.Options, key, v)
+		return nil
+	case "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages", "recordPreImages":
+		c.Options = with(c.Options, key, v)
+		change, err := bson.Marshal(bson.D{{Key: key, Value: v}})
+		if err != nil {
+			return fmt.Errorf("encode the collMod of %s: %w", c.NS, err)
+		}
+		return ch.collMod(ctx, c.NS, change)
+	default:
+		return migration.NewFault(migration.UnexpectedChange,
+			fmt.Sprintf("%s: collMod changed %q, which this version does not know", c.NS, key))
+	}
+}
+
+func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.Raw) error {
+	name, _ := change.Lookup("name").StringValueOK()
+	index, err := c.index(name)
+	if err != nil {
+		return err
+	}
+	elements, err := change.Elements()
+	if err != nil {
+		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
+	}
+	for _, e := range elements {
+		switch key := e.Key(); key {
+		case "name":
+		case "expireAfterSeconds":
+			// An index without expiry gets one: the counterpart needs the field
+			// for Restore to change it.
+			if !index.TTL() {
+				if err := collModIndex(ctx, ch.Destination, c.NS, name, bson.E{Key: key, Value: neverExpires}); err != nil {
+					return err
+				}
+			}
+			index.Spec = with(index.Spec, key, e.Value())
+		case "unique", "prepareUnique":
+			if set, _ := e.Value().BooleanOK(); set {
+				index.Spec = with(index.Spec, key, e.Value())
+			} else {
+				index.Spec = without(index.Spec, key)
+			}
+		case "hidden":
+			if err := collModIndex(ctx, ch.Destination, c.NS, name, bson.E{Key: key, Value: e.Value()}); err != nil {
+				return err
+			}
+			if hidden, _ := e.Value().BooleanOK(); hidden {
+				index.Spec = with(index.Spec, key, e.Value())
+			} else {
+				index.Spec = without(index.Spec, key)
+			}
+		default:
+			return migration.NewFault(migration.UnexpectedChange,
+				fmt.Sprintf("%s: collMod changed %q of index %s, which this version does not know", c.NS, key, name))
+		}
+	}
+	return nil
+}
+
+// collMod sends the fields of a description as they are.
+func (ch *Changer) collMod(ctx context.Context, ns migration.Namespace, fields bson.Raw) error {
+	cmd := bson.D{{Key: "collMod", Value: ns.Collection}}
+	elements, err := fields.Elements()
+	if err != nil {
+		return fmt.Errorf("read the collMod of %s: %w", ns, err)
+	}
+	for _, e := range elements {
+		cmd = append(cmd, bson.E{Key: e.Key(), Value: e.Value()})
+	}
+	if _, err := ch.Destination.Run(ctx, ns.DB, append(cmd, mongodb.Durable())); err != nil {
+		return fmt.Errorf("collMod %s: %w", ns, err)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// Restore brings back what was put off: unique and TTL indexes, the expiry of
+// clustered collections, capped limits; and builds again what is missing. It
+// gives the indexes that are not as on the source. It may run any number of times.
+func Restore(ctx context.Context, dst *mongodb.Client, m *Map, progress func()) ([]migration.UnsuccessfulIndex, error) {
+	var all []migration.UnsuccessfulIndex
+	for _, c := range m.All() {
+		if c.Kind != KindCollection {
+			continue
+		}
+		failed, err := restoreIndexes(ctx, dst, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, failed...)
+		if err := restoreLimits(ctx, dst, c); err != nil {
+			return nil, err
+		}
+		progress()
+	}
+	return all, nil
+}
+
+func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
+	have, err := destinationIndexes(ctx, dst, c)
+	if err != nil {
+		return nil, err
+	}
+	var failed []migration.UnsuccessfulIndex
+	for _, want := range c.secondary() {
+		err := restoreIndex(ctx, dst, c, want, have[want.Name])
+		switch {
+		case isRefusal(err):
+			failed = append(failed, unsuccessful(c, want, "failed", err))
+		case err != nil:
+			return nil, err
+		}
+	}
+	return failed, nil
+}
+
+func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) (map[string]Index, error) {
+	there := Collection{UUID: c.Dest, NS: c.NS, Kind: KindCollection}
+	exists, err := readIndexes(ctx, dst, &there)
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		return nil, migration.NewFault(migration.WriteRefused,
+			fmt.Sprintf("%s is gone from the destination: something else changes it", c.NS))
+	}
+	have := map[string]Index{}
+	for _, i := range there.Indexes {
+		have[i.Name] = i
+	}
+	return have, nil
+}
+
+func restoreIndex(ctx context.Context, dst *mongodb.Client, c Collection, want, have Index) error {
+	if have.Spec == nil {
+		return createIndexes(ctx, dst, c.NS, want.final())
+	}
+	if want.Unique() && !have.Unique() {
+		if err := collModIndex(ctx, dst, c.NS, want.Name, bson.E{Key: "prepareUnique", Value: true}); err != nil {
+			return err
+		}
+		if err := collModIndex(ctx, dst, c.NS, want.Name, bson.E{Key: "unique", Value: true}); err != nil {
+			return err
+		}
+	}
+	if want.TTL() && !sameNumber(want.Spec.Lookup("expireAfterSeconds"), have.Spec.Lookup("expireAfterSeconds")) {
+		return collModIndex(ctx, dst, c.NS, want.Name,
+			bson.E{Key: "expireAfterSeconds", Value: want.Spec.Lookup("expireAfterSeconds")})
+	}
+	return nil
+}
+
+func collModIndex(ctx context.Context, dst *mongodb.Client, ns migration.Namespace, name string, change bson.E, extra ...bson.E) error {
+	cmd := bson.D{
+		{Key: "collMod", Value: ns.Collection},
+		{Key: "index", Value: bson.D{{Key: "name", Value: name}, change}},
+	}
+	cmd = append(cmd, extra...)
+	if _, err := dst.Run(ctx, ns.DB, append(cmd, mongodb.Durable())); err != nil {
+		return fmt.Errorf("change index %s of %s: %w", name, ns, err)
+	}
+	return nil
+}
+
+// restoreLimits brings back the expiry of a clustered collection and the size
+// and number of documents of a capped one.
+func restoreLimits(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}}
+	if expire, err := c.Options.LookupErr("expireAfterSeconds"); err == nil {
+		cmd = append(cmd, bson.E{Key: "expireAfterSeconds", Value: expire})
+	}
+	if c.Capped() {
+		cmd = append(cmd, bson.E{Key: "cappedSize", Value: c.Options.Lookup("size")})
+		if limit, err := c.Options.LookupErr("max"); err == nil {
+			cmd = append(cmd, bson.E{Key: "cappedMax", Value: limit})
+		}
+	}
+	if len(cmd) == 1 {
+		return nil
+	}
+	if _, err := dst.Run(ctx, c.NS.DB, append(cmd, mongodb.Durable())); err != nil {
+		return fmt.Errorf("restore the limits of %s: %w", c.NS, err)
+	}
+	return nil
+}
+
+// sameNumber compares values of any numeric type; a missing value equals none.
+func sameNumber(a, b bson.RawValue) bool {
+	x, okX := a.AsFloat64OK()
+	y, okY := b.AsFloat64OK()
+	return okX && okY && x == y
+}
+
+// uniqueIndexes calls do for every index that stands as a plain one on the
+// destination and is to be unique.
+func uniqueIndexes(m *Map, do func(c Collection, i Index) error) error {
+	for _, c := range m.All() {
+		for _, i := range c.secondary() {
+			if !i.Unique() || c.hasPlainTwin(i) {
+				continue
+			}
+			if err := do(c, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// PrepareUnique makes the destination refuse new equal keys in every index that
+// is to be unique, or stops doing so. It costs next to nothing. An index that is
+// not there is left to Restore.
+func PrepareUnique(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
+	return uniqueIndexes(m, func(c Collection, i Index) error {
+		err := collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: on})
+		if mongodb.Code(err) == mongodb.CodeIndexNotFound {
+			return nil
+		}
+		return err
+	})
+}
+
+// UniqueViolations looks for documents that stand against a unique index, while
+// no changes are being applied.
+func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map) ([]migration.UnsuccessfulIndex, error) {
+	var found []migration.UnsuccessfulIndex
+	err := uniqueIndexes(m, func(c Collection, i Index) error {
+		violation, err := tryUnique(ctx, dst, c, i)
+		if violation != nil {
+			found = append(found, unsuccessful(c, i, "failed", violation))
+		}
+		return err
+	})
+	return found, err
+}
+
+// tryUnique asks the server whether the index could be made unique now.
+func tryUnique(ctx context.Context, dst *mongodb.Client, c Collection, i Index) (violation, err error) {
+	err = collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: true})
+	if mongodb.Code(err) == mongodb.CodeIndexNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "unique", Value: true}, bson.E{Key: "dryRun", Value: true})
+	if isRefusal(err) {
+		violation, err = err, nil
+	}
+	undo := collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: false})
+	if err == nil {
+		err = undo
+	}
+	return violation, err
+}

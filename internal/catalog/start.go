@@ -1,0 +1,154 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/namespace"
+)
+
+// Start is where a migration begins: every change after ResumeToken is newer
+// than Collections, and documents read at or after OpTime hold every change up
+// to the token.
+type Start struct {
+	ResumeToken bson.Raw
+	OpTime      migration.OpTime
+	Collections []Collection
+}
+
+// documentEvents are the changes that leave the catalog as it is.
+var documentEvents = []string{"insert", "update", "replace", "delete"}
+
+// ReadConsistent reads the source's catalog so that it is exactly that of one
+// moment of the change stream. Each round opens a stream, reads the catalog and
+// then the stream up to now; a round in which no catalog change happened is the
+// one. Rounds after the first read again only the databases that changed, so
+// that a busy catalog does not keep it from ending.
+func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter) (Start, error) {
+	byDB := map[string][]Collection{}
+	var dirty []string
+	for round := 0; ; round++ {
+		stream, err := mongodb.OpenStream(ctx, src, nil, 0)
+		if err != nil {
+			return Start{}, err
+		}
+		if round == 0 {
+			err = readAll(ctx, src, f, byDB)
+		} else {
+			err = readAgain(ctx, src, f, byDB, dirty)
+		}
+		if err != nil {
+			return Start{}, err
+		}
+		start := Start{}
+		start.ResumeToken, start.OpTime, dirty, err = changedMeanwhile(ctx, src, stream, f)
+		if err != nil {
+			return Start{}, fmt.Errorf("read the change stream: %w", err)
+		}
+		if len(dirty) > 0 {
+			continue
+		}
+		for _, cols := range byDB {
+			start.Collections = append(start.Collections, cols...)
+		}
+		slices.SortFunc(start.Collections, func(a, b Collection) int { return strings.Compare(a.NS.String(), b.NS.String()) })
+		return start, nil
+	}
+}
+
+func readAll(ctx context.Context, src *mongodb.Client, f namespace.Filter, byDB map[string][]Collection) error {
+	all, err := Read(ctx, src, f)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		byDB[c.NS.DB] = append(byDB[c.NS.DB], c)
+	}
+	return nil
+}
+
+func readAgain(ctx context.Context, src *mongodb.Client, f namespace.Filter, byDB map[string][]Collection, dirty []string) error {
+	for _, db := range dirty {
+		cols, err := ReadDatabase(ctx, src, db, f)
+		if err != nil {
+			return err
+		}
+		byDB[db] = cols
+	}
+	return nil
+}
+
+// changedMeanwhile reads a stream from its opening to now. It gives the token of
+// the opening, a time not before it, and the databases with catalog changes.
+func changedMeanwhile(ctx context.Context, src *mongodb.Client, stream *mongodb.Cursor, f namespace.Filter) (
+	token bson.Raw, at migration.OpTime, dirty []string, err error,
+) {
+	defer func() {
+		// A cursor that cannot be killed ends by itself.
+		if closeErr := stream.Close(ctx); err == nil {
+			err = closeErr
+		}
+	}()
+	now, err := mongodb.MajorityOpTime(ctx, src)
+	if err != nil {
+		return nil, at, nil, err
+	}
+	for {
+		batch, err := stream.Next(ctx)
+		if err != nil {
+			return nil, at, nil, err
+		}
+		if batch == nil {
+			return nil, at, nil, fmt.Errorf("the change stream ended: is the source being dropped?")
+		}
+		reached, err := mongodb.TokenTime(batch.PostBatchToken)
+		if err != nil {
+			return nil, at, nil, err
+		}
+		if token == nil {
+			// The token of an opening leads the last operation by one: it is no
+			// time to read at.
+			token = batch.PostBatchToken
+		}
+		found, err := catalogChanges(batch.Documents, f)
+		if err != nil {
+			return nil, at, nil, err
+		}
+		for _, db := range found {
+			if !slices.Contains(dirty, db) {
+				dirty = append(dirty, db)
+			}
+		}
+		if !reached.Before(now) {
+			return token, now, dirty, nil
+		}
+	}
+}
+
+// catalogChanges names the databases of the events that are not about documents.
+func catalogChanges(events bson.RawArray, f namespace.Filter) ([]string, error) {
+	values, err := events.Values()
+	if err != nil {
+		return nil, err
+	}
+	var dbs []string
+	for _, v := range values {
+		event := v.Document()
+		kind, _ := event.Lookup("operationType").StringValueOK()
+		if slices.Contains(documentEvents, kind) {
+			continue
+		}
+		for _, path := range [][]string{{"ns", "db"}, {"to", "db"}} {
+			if db, ok := event.Lookup(path...).StringValueOK(); ok && f.MatchesDB(db) {
+				dbs = append(dbs, db)
+			}
+		}
+	}
+	return dbs, nil
+}

@@ -1,0 +1,36 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/mongodb"
+)
+
+// IndexBuilds names the index builds in progress on a cluster: the write block
+// would abort them.
+func IndexBuilds(ctx context.Context, c *mongodb.Client) ([]string, error) {
+	docs, err := mongodb.All(ctx, c, "admin", bson.D{
+		{Key: "aggregate", Value: 1},
+		{Key: "pipeline", Value: bson.A{
+			bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}, {Key: "idleConnections", Value: false}}}},
+			bson.D{{Key: "$match", Value: bson.D{{Key: "command.createIndexes", Value: bson.D{{Key: "$exists", Value: true}}}}}},
+			bson.D{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "command.createIndexes", Value: 1}, {Key: "command.$db", Value: 1}}}},
+		}},
+		{Key: "cursor", Value: bson.D{}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for index builds on the %s: %w", c.Name(), err)
+	}
+	var names []string
+	for _, doc := range docs {
+		db, _ := doc.Lookup("command", "$db").StringValueOK()
+		coll, ok := doc.Lookup("command", "createIndexes").StringValueOK()
+		if ok {
+			names = append(names, db+"."+coll)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,57 @@
+package devstack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+// Main runs the tests of a package and removes what they leave, also when they
+// are interrupted. Use it in TestMain: os.Exit(devstack.Main(m)).
+func Main(m *testing.M) int {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		_ = Shutdown() // the next process sweeps what is left
+		os.Exit(130)
+	}()
+	code := m.Run()
+	if err := Shutdown(); err != nil {
+		fmt.Fprintln(os.Stderr, "clean up after the tests:", err)
+	}
+	return code
+}
+
+// NewReplicaSet starts a replica set for a test and stops it at its end.
+func NewReplicaSet(t testing.TB, o ReplicaSetOptions) *ReplicaSet {
+	t.Helper()
+	r, err := StartReplicaSet(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// NewTemporal starts Temporal for a test and stops it at its end.
+func NewTemporal(t testing.TB) *TemporalServer {
+	t.Helper()
+	s, err := StartTemporal(context.Background(), TemporalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

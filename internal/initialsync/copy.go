@@ -1,0 +1,258 @@
+package initialsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// batch is documents as read, and the _id of the last.
+type batch struct {
+	documents bson.RawArray
+	count     int64
+	lastID    bson.RawValue
+}
+
+// Copy copies the part; the next batch is read while the last is written. A
+// collection that is gone from the source counts as copied: its drop is in the
+// change stream. When the context ends, Copy gives the progress so far and the
+// context's error.
+func Copy(ctx context.Context, t Task) (Progress, error) {
+	target, ok := t.Map.ByUUID(t.Part.Collection())
+	if !ok {
+		return Progress{}, migration.NewFault(migration.BadConfiguration,
+			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
+	}
+	if t.Part.Natural {
+		var err error
+		if target, err = startOver(ctx, t, target); err != nil {
+			return Progress{}, err
+		}
+		t.Resume = bson.RawValue{}
+	}
+	if err := t.Slot.Take(ctx); err != nil {
+		return Progress{}, err
+	}
+	return t.transfer(ctx, target.NS)
+}
+
+func (t Task) transfer(ctx context.Context, to migration.Namespace) (Progress, error) {
+	var done Progress
+	done.LastID = t.Resume
+	batches := make(chan batch, 1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(batches)
+		return t.read(ctx, batches)
+	})
+	group.Go(func() error {
+		w := writer{slot: t.Slot, ns: to, ordered: t.Part.Natural}
+		for b := range batches {
+			if err := w.insert(ctx, b.documents); err != nil {
+				return err
+			}
+			done.LastID = b.lastID
+			done.Documents += b.count
+			done.Bytes += int64(len(b.documents))
+			t.Progress(done)
+		}
+		return nil
+	})
+	err := group.Wait()
+	return done, err
+}
+
+// read sends all batches of the part. A cursor that was killed, by a rename, an
+// election or the server's impatience, is opened again behind the last document
+// sent; what is read twice is skipped by the insert.
+func (t Task) read(ctx context.Context, out chan<- batch) error {
+	last := t.Resume
+	send := func(b batch) error {
+		select {
+		case out <- b:
+			last = b.lastID
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return mongodb.Retry(ctx, t.Log, "read "+t.Part.NS.String(), func() error {
+		for {
+			err := t.readFrom(ctx, last, send)
+			if !isCursorGone(err) {
+				return err
+			}
+			if t.Part.Natural {
+				return errors.New("the cursor of a capped collection was killed: it must be copied again from its beginning")
+			}
+		}
+	})
+}
+
+func isCursorGone(err error) bool {
+	code := mongodb.Code(err)
+	return code == mongodb.CodeCursorNotFound || code == mongodb.CodeQueryPlanKilled
+}
+
+func (t Task) readFrom(ctx context.Context, last bson.RawValue, send func(batch) error) (err error) {
+	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last), batchSize, 0)
+	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
+		return nil // dropped: the change stream tells
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// Best effort: a cursor nobody reads ends by itself.
+			_ = cursor.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	for {
+		next, err := cursor.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			return t.readMaxKey(ctx, last, send)
+		}
+		b, err := inspect(next.Documents)
+		if err != nil {
+			return err
+		}
+		if b.count == 0 {
+			continue
+		}
+		if err := send(b); err != nil {
+			return err
+		}
+	}
+}
+
+// readMaxKey reads the one document that a range with only a lower bound leaves
+// out on an ordinary _id index: the one whose _id is MaxKey.
+func (t Task) readMaxKey(ctx context.Context, last bson.RawValue, send func(batch) error) error {
+	bounded := !t.Part.Min.IsZero() || !last.IsZero()
+	if !bounded || !t.Part.Last() || t.Part.Natural || t.Part.Clustered {
+		return nil
+	}
+	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, bson.D{
+		{Key: "find", Value: t.Part.Collection().Binary()},
+		{Key: "filter", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: bson.MaxKey{}}}}}},
+		{Key: "readConcern", Value: t.readConcern()},
+	}, 0, 0)
+	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	found, err := cursor.Next(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := inspect(found.Documents)
+	if err != nil || b.count == 0 {
+		return err
+	}
+	return send(b)
+}
+
+func (t Task) readConcern() bson.D {
+	return bson.D{{Key: "level", Value: "majority"}, {Key: "afterClusterTime", Value: t.After.Timestamp()}}
+}
+
+// find is the query of the part, by the collection's UUID, so that a rename does
+// not matter. Ranges are index bounds, not comparisons: those would leave out
+// values of other types.
+func (t Task) find(last bson.RawValue) bson.D {
+	cmd := bson.D{
+		{Key: "find", Value: t.Part.Collection().Binary()},
+		{Key: "batchSize", Value: batchSize},
+		{Key: "readConcern", Value: t.readConcern()},
+	}
+	if t.Part.Natural {
+		return append(cmd, bson.E{Key: "sort", Value: bson.D{{Key: "$natural", Value: 1}}})
+	}
+	lower := t.Part.Min
+	if !last.IsZero() {
+		lower = last
+	}
+	cmd = append(cmd, bson.E{Key: "hint", Value: bson.D{{Key: "_id", Value: 1}}})
+	if !lower.IsZero() {
+		cmd = append(cmd, bson.E{Key: "min", Value: bson.D{{Key: "_id", Value: lower}}})
+	}
+	if !t.Part.Max.IsZero() {
+		cmd = append(cmd, bson.E{Key: "max", Value: bson.D{{Key: "_id", Value: t.Part.Max}}})
+	}
+	if t.Part.Collation != nil {
+		cmd = append(cmd, bson.E{Key: "collation", Value: t.Part.Collation})
+	}
+	return cmd
+}
+
+// inspect counts the documents of a batch by their lengths and finds the last.
+func inspect(documents bson.RawArray) (batch, error) {
+	b := batch{documents: documents}
+	var last bson.Raw
+	rest := []byte(documents)
+	if len(rest) < 5 {
+		return b, errors.New("a batch is not a BSON array")
+	}
+	rest = rest[4 : len(rest)-1]
+	for len(rest) > 0 {
+		end := 1
+		for end < len(rest) && rest[end] != 0 {
+			end++
+		}
+		length, ok := documentLength(rest, end+1)
+		if !ok {
+			return b, errors.New("a batch holds something that is not a document")
+		}
+		last = bson.Raw(rest[end+1 : end+1+length])
+		rest = rest[end+1+length:]
+		b.count++
+	}
+	if last == nil {
+		return b, nil
+	}
+	id, err := last.LookupErr("_id")
+	if err != nil {
+		return b, fmt.Errorf("a document without _id: %w", err)
+	}
+	b.lastID = bson.RawValue{Type: id.Type, Value: append([]byte(nil), id.Value...)}
+	return b, nil
+}
+
+func documentLength(data []byte, at int) (int, bool) {
+	if data[0] != byte(bson.TypeEmbeddedDocument) || len(data) < at+4 {
+		return 0, false
+	}
+	length := int(uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16 | uint32(data[at+3])<<24)
+	return length, length >= 5 && at+length <= len(data)
+}
+
+// startOver empties the counterpart of a capped collection: its order allows no
+// continuing in the middle.
+func startOver(ctx context.Context, t Task, c catalog.Collection) (catalog.Collection, error) {
+	have, err := catalog.Find(ctx, t.Destination, c.NS)
+	if err != nil {
+		return c, err
+	}
+	if have != nil && have.UUID == c.Dest {
+		if err := catalog.Drop(ctx, t.Destination, c.NS); err != nil {
+			return c, err
+		}
+	}
+	if c.Dest, err = catalog.Create(ctx, t.Destination, c); err != nil {
+		return c, err
+	}
+	return c, t.Map.Put(ctx, c)
+}

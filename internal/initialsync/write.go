@@ -1,0 +1,48 @@
+package initialsync
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// writer inserts batches into one collection.
+type writer struct {
+	slot    *mongodb.Slot
+	ns      migration.Namespace
+	ordered bool
+}
+
+// insert writes a batch. A document whose _id is there already was copied by an
+// earlier attempt; anything else that is refused is a Fault.
+func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
+	cmd := bsoncore.NewDocumentBuilder().
+		AppendString("insert", w.ns.Collection).
+		AppendBoolean("ordered", w.ordered).
+		AppendBoolean("bypassDocumentValidation", true).
+		AppendBoolean("bypassEmptyTsReplacement", true).
+		AppendArray("documents", bsoncore.Array(documents)).
+		Build()
+	reply, err := w.slot.Write(ctx, w.ns.DB, bson.Raw(cmd))
+	if err != nil {
+		return fmt.Errorf("insert into %s: %w", w.ns, err)
+	}
+	for _, e := range reply.Errors {
+		if e.Code == mongodb.CodeDuplicateKey && isIDPattern(e.KeyPattern) && !w.ordered {
+			continue
+		}
+		return migration.NewFault(migration.WriteRefused,
+			fmt.Sprintf("%s: the destination refused a document: %s (code %d)", w.ns, e.Message, e.Code))
+	}
+	return nil
+}
+
+func isIDPattern(pattern bson.Raw) bool {
+	elements, err := pattern.Elements()
+	return err == nil && len(elements) == 1 && elements[0].Key() == "_id"
+}

@@ -1,0 +1,87 @@
+package migration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+const redacted = "(redacted)"
+
+// userInfo finds the user part of a connection string, whatever its password
+// holds: everything up to the last @ before the path.
+var userInfo = regexp.MustCompile(`(mongodb(?:\+srv)?://)([^/@\s]*(?:@[^/@\s]*)*)@`)
+
+// secretOption finds connection string options whose value is a secret.
+var secretOption = regexp.MustCompile(`(?i)((?:tlsCertificateKeyFilePassword|sslClientCertificateKeyPassword|authMechanismProperties)=)[^&\s"']*`)
+
+// Redact removes passwords from every connection string found in a text.
+func Redact(text string) string {
+	text = userInfo.ReplaceAllStringFunc(text, func(m string) string {
+		scheme, user, _ := strings.Cut(strings.TrimSuffix(m, "@"), "://")
+		name, _, hasPassword := strings.Cut(user, ":")
+		if !hasPassword {
+			return m
+		}
+		return scheme + "://" + name + ":" + redacted + "@"
+	})
+	return secretOption.ReplaceAllString(text, "${1}"+redacted)
+}
+
+// RedactError gives an error whose text holds no password; errors.Is and
+// errors.As still see the original.
+func RedactError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return redactedError{err}
+}
+
+type redactedError struct{ err error }
+
+func (e redactedError) Error() string { return Redact(e.err.Error()) }
+func (e redactedError) Unwrap() error { return e.err }
+
+// URI is a MongoDB connection string, or a reference to one that the worker
+// resolves: "env:NAME" (an environment variable of the worker) or "file:PATH"
+// (a file on the worker's machine). It prints redacted everywhere; only Reveal
+// and the codec's sealed payloads hold the whole.
+type URI string
+
+// Reveal gives the connection string or reference as it is.
+func (u URI) Reveal() string { return string(u) }
+
+// IsReference says whether u names a place instead of holding a secret.
+func (u URI) IsReference() bool {
+	return strings.HasPrefix(string(u), "env:") || strings.HasPrefix(string(u), "file:")
+}
+
+// HasPassword says whether u holds a password in plain text.
+func (u URI) HasPassword() bool {
+	return !u.IsReference() && Redact(string(u)) != string(u)
+}
+
+// String is the redacted form.
+func (u URI) String() string { return Redact(string(u)) }
+
+// GoString is the redacted form, for %#v.
+func (u URI) GoString() string { return fmt.Sprintf("%q", u.String()) }
+
+// Hosts gives the host list of a connection string for display, or the
+// reference itself.
+func (u URI) Hosts() string {
+	if u.IsReference() {
+		return string(u)
+	}
+	parsed, err := url.Parse(u.String())
+	if err != nil || parsed.Host == "" {
+		return u.String()
+	}
+	return parsed.Host
+}
+
+// MarshalJSON gives the redacted form: a URI is for showing, an Endpoint is for
+// travelling.
+func (u URI) MarshalJSON() ([]byte, error) { return json.Marshal(u.String()) }

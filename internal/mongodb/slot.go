@@ -1,0 +1,140 @@
+package mongodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/migration"
+)
+
+// Slot is a place from which one attempt at a time writes to the destination.
+// Its logical session id is fixed by its name, and every write carries the
+// transaction number epoch<<32 | sequence: once a later attempt has written
+// with its higher epoch, the server refuses whatever an older one still sends
+// (TransactionTooOld), however late it wakes. The same number makes a write
+// that is sent again after a network error happen exactly once.
+//
+// A Slot is for one goroutine.
+type Slot struct {
+	client *Client
+	log    *zap.Logger
+	lsid   bson.Raw
+	epoch  int64
+	seq    int64
+	metaDB string
+}
+
+// NewSlot makes the slot of that name for an attempt with this epoch. Call Take
+// before the first Write.
+func NewSlot(client *Client, log *zap.Logger, metaDB, name string, epoch int64) *Slot {
+	sum := sha256.Sum256([]byte("mongoferry slot " + name))
+	id := sum[:16]
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	lsid := bsoncore.NewDocumentBuilder().AppendBinary("id", bson.TypeBinaryUUID, id).Build()
+	return &Slot{client: client, log: log, lsid: bson.Raw(lsid), epoch: epoch, metaDB: metaDB}
+}
+
+// Take shuts older attempts out: after it returns, no write of theirs is under
+// way in this slot and none will be accepted.
+func (s *Slot) Take(ctx context.Context) error {
+	cmd := bson.D{{Key: "update", Value: "slots"}, {Key: "updates", Value: bson.A{bson.D{
+		{Key: "q", Value: bson.D{{Key: "_id", Value: s.lsid}}},
+		{Key: "u", Value: bson.D{{Key: "$max", Value: bson.D{{Key: "epoch", Value: s.epoch}}}}},
+		{Key: "upsert", Value: true},
+	}}}}
+	raw, err := bson.Marshal(cmd)
+	if err != nil {
+		return fmt.Errorf("encode slot: %w", err)
+	}
+	reply, err := s.Write(ctx, s.metaDB, raw)
+	if err != nil {
+		return fmt.Errorf("take over a writer slot: %w", err)
+	}
+	if len(reply.Errors) > 0 {
+		return fmt.Errorf("take over a writer slot: %s", reply.Errors[0].Message)
+	}
+	return nil
+}
+
+// WriteError is one statement that a write command refused. Index counts the
+// statements of the command from 0; KeyPattern is set for duplicate keys.
+type WriteError struct {
+	Index      int
+	Code       int32
+	Message    string
+	KeyPattern bson.Raw
+}
+
+// WriteReply is the reply to insert, update or delete.
+type WriteReply struct {
+	N, Modified int64
+	Upserted    int
+	Errors      []WriteError
+}
+
+// Write sends an insert, update or delete command, complete but for session,
+// transaction number and write concern, which is always majority and journaled.
+// It is repeated over network errors and elections until the context ends, and
+// takes effect once. Updates and deletes must be of single documents.
+func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
+	s.seq++
+	raw := s.sign(command)
+	var reply bson.Raw
+	err := Retry(ctx, s.log, commandName(command)+" on the destination", func() error {
+		var err error
+		reply, err = s.client.RunRaw(ctx, db, raw)
+		return err
+	})
+	if err != nil {
+		return WriteReply{}, err
+	}
+	return parseWriteReply(reply)
+}
+
+// sign adds session, transaction number and write concern to a command.
+func (s *Slot) sign(command bson.Raw) bson.Raw {
+	raw := make(bson.Raw, 0, len(command)+128)
+	raw = append(raw, command[:len(command)-1]...)
+	raw = bsoncore.AppendDocumentElement(raw, "lsid", bsoncore.Document(s.lsid))
+	raw = bsoncore.AppendInt64Element(raw, "txnNumber", s.epoch<<32|s.seq)
+	raw = bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable))
+	raw = append(raw, 0)
+	return bson.Raw(bsoncore.UpdateLength(raw, 0, int32(len(raw))))
+}
+
+// durable is the write concern of every write to the destination.
+var durable = bson.Raw(bsoncore.NewDocumentBuilder().AppendString("w", "majority").AppendBoolean("j", true).Build())
+
+// Durable is the write concern of every write to the destination, for commands
+// that do not go through a Slot.
+func Durable() bson.E { return bson.E{Key: "writeConcern", Value: durable} }
+
+func parseWriteReply(raw bson.Raw) (WriteReply, error) {
+	var parsed struct {
+		N           int64      `bson:"n"`
+		Modified    int64      `bson:"nModified"`
+		Upserted    []bson.Raw `bson:"upserted"`
+		WriteErrors []struct {
+			Index      int      `bson:"index"`
+			Code       int32    `bson:"code"`
+			Message    string   `bson:"errmsg"`
+			KeyPattern bson.Raw `bson:"keyPattern"`
+		} `bson:"writeErrors"`
+	}
+	if err := bson.Unmarshal(raw, &parsed); err != nil {
+		return WriteReply{}, fmt.Errorf("read the reply to a write: %w", err)
+	}
+	reply := WriteReply{N: parsed.N, Modified: parsed.Modified, Upserted: len(parsed.Upserted)}
+	for _, e := range parsed.WriteErrors {
+		if e.Code == CodeTransactionTooOld {
+			return reply, migration.NewFault(migration.Superseded, "a later attempt has taken over")
+		}
+		reply.Errors = append(reply.Errors, WriteError{e.Index, e.Code, e.Message, e.KeyPattern})
+	}
+	return reply, nil
+}

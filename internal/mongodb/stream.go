@@ -1,0 +1,35 @@
+package mongodb
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// StreamAwaitMS is how long a change stream waits for events before it answers
+// with an empty batch and a moved-on token.
+const StreamAwaitMS = 300
+
+// OpenStream opens a change stream over the whole deployment, with expanded
+// events, from now or behind a resume token. Events larger than a document may
+// be arrive split.
+func OpenStream(ctx context.Context, c *Client, resumeAfter bson.Raw, batchSize int32) (*Cursor, error) {
+	stage := bson.D{{Key: "allChangesForCluster", Value: true}, {Key: "showExpandedEvents", Value: true}}
+	if resumeAfter != nil {
+		stage = append(stage, bson.E{Key: "resumeAfter", Value: resumeAfter})
+	}
+	cursor, err := Open(ctx, c, "admin", bson.D{
+		{Key: "aggregate", Value: 1},
+		{Key: "pipeline", Value: bson.A{
+			bson.D{{Key: "$changeStream", Value: stage}},
+			bson.D{{Key: "$changeStreamSplitLargeEvent", Value: bson.D{}}},
+		}},
+		{Key: "cursor", Value: bson.D{{Key: "batchSize", Value: int32(0)}}},
+		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
+	}, batchSize, StreamAwaitMS)
+	if err != nil {
+		return nil, fmt.Errorf("open the change stream: %w", err)
+	}
+	return cursor, nil
+}

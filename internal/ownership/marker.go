@@ -1,0 +1,289 @@
+// Package ownership keeps the marker in the destination's metadata database: who
+// migrates into this cluster, which attempt of which lane is the current one,
+// and how far the cutover has gone. The marker is what makes a take-over safe
+// and the cutover's point of no return a single compare-and-set.
+package ownership
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+const (
+	collection = "marker"
+	markerID   = "owner"
+)
+
+// CutoverState is how far a cutover has gone.
+type CutoverState string
+
+// The states. Opening is the point of no return: nothing compensates after it.
+const (
+	CutoverNone      CutoverState = ""
+	CutoverFenced    CutoverState = "fenced"
+	CutoverBackedOut CutoverState = "backed out"
+	CutoverOpening   CutoverState = "opening"
+	CutoverOpen      CutoverState = "open"
+)
+
+// Lanes that have one attempt at a time. Partitions of the copy have no lane:
+// their slots fence them.
+const (
+	LanePrepare     = "prepare"
+	LaneReplication = "replication"
+	LaneCutover     = "cutover"
+)
+
+// Marker is the document as it stands.
+type Marker struct {
+	Owner   string           `bson:"owner"`
+	Source  string           `bson:"source"`
+	Epoch   int64            `bson:"epoch"`
+	Lanes   map[string]int64 `bson:"lanes"`
+	Cutover Cutover          `bson:"cutover"`
+}
+
+// Cutover is the marker's part about the cutover. Request counts the cutovers
+// that the operator asked for; Deadline is when the holder of the fence backs
+// out by itself.
+type Cutover struct {
+	Request          int          `bson:"request"`
+	State            CutoverState `bson:"state"`
+	Deadline         time.Time    `bson:"deadline"`
+	Reason           string       `bson:"reason"`
+	StartedAt        time.Time    `bson:"startedAt"`
+	WritesAcceptedAt time.Time    `bson:"writesAcceptedAt"`
+	FencedAt         time.Time    `bson:"fencedAt"`
+}
+
+// Ledger reads and writes the marker of one destination.
+type Ledger struct {
+	dst    *mongodb.Client
+	metaDB string
+	owner  string
+}
+
+// NewLedger gives the ledger of a migration (owner is its id) in the metadata
+// database of the destination.
+func NewLedger(dst *mongodb.Client, metaDB, owner string) *Ledger {
+	return &Ledger{dst: dst, metaDB: metaDB, owner: owner}
+}
+
+// Find reads the marker, whoever owns it. It is nil when there is none.
+func (l *Ledger) Find(ctx context.Context) (*Marker, error) {
+	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
+		{Key: "find", Value: collection}, {Key: "filter", Value: bson.D{{Key: "_id", Value: markerID}}},
+		{Key: "limit", Value: 1}, {Key: "singleBatch", Value: true},
+		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ownership marker: %w", err)
+	}
+	raw, ok := reply.Lookup("cursor", "firstBatch", "0").DocumentOK()
+	if !ok {
+		return nil, nil
+	}
+	var m Marker
+	if err := bson.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("read the ownership marker: %w", err)
+	}
+	return &m, nil
+}
+
+// Claim makes this migration the owner of the destination. Claiming again is
+// fine; another owner is a Fault of kind DestinationClaimed that names it.
+func (l *Ledger) Claim(ctx context.Context, source string) error {
+	_, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}},
+		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "source", Value: source}, {Key: "epoch", Value: int64(0)}}}}, modify{upsert: true})
+	if mongodb.Code(err) == mongodb.CodeDuplicateKey {
+		return l.claimedByOther(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("claim the destination: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) claimedByOther(ctx context.Context) error {
+	m, err := l.Find(ctx)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return fmt.Errorf("claim the destination: the marker vanished while it was read")
+	}
+	return ClaimedBy(m)
+}
+
+// ClaimedBy is the refusal of a second migration to the same destination.
+func ClaimedBy(m *Marker) error {
+	return migration.NewFault(migration.DestinationClaimed, fmt.Sprintf(
+		"the destination is being migrated to by %s (from %s): wait for it, cancel it (starter cancel %s), "+
+			"or, if its workflow no longer runs, remove what it left (starter cleanup %s)", m.Owner, m.Source, m.Owner, m.Owner))
+}
+
+// Acquire begins an attempt: it raises the epoch and makes it the current one
+// of the lane, so that every earlier attempt in that lane fails its Check. An
+// empty lane only raises the epoch.
+func (l *Ledger) Acquire(ctx context.Context, lane string) (int64, error) {
+	epoch, _, err := l.TakeOver(ctx, lane)
+	return epoch, err
+}
+
+// TakeOver is Acquire that also tells the epoch which the lane had before: when
+// it is not the one that the caller knows of, another attempt has been at work
+// in between.
+func (l *Ledger) TakeOver(ctx context.Context, lane string) (epoch, previous int64, err error) {
+	raise := bson.D{{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{"$epoch", int64(1)}}}}}
+	if lane != "" {
+		raise = append(raise, bson.E{Key: "lanes." + lane, Value: bson.D{{Key: "$add", Value: bson.A{"$epoch", int64(1)}}}})
+	}
+	before, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}},
+		bson.A{bson.D{{Key: "$set", Value: raise}}}, modify{returnOld: true})
+	if err != nil {
+		return 0, 0, fmt.Errorf("begin an attempt: %w", err)
+	}
+	if before == nil {
+		return 0, 0, l.notOwner(ctx)
+	}
+	return before.Epoch + 1, before.Lanes[lane], nil
+}
+
+// Check says whether the attempt with this epoch is still the current one of its
+// lane; otherwise a Fault of kind Superseded.
+func (l *Ledger) Check(ctx context.Context, lane string, epoch int64) error {
+	m, err := l.Find(ctx)
+	if err != nil {
+		return err
+	}
+	if m == nil || m.Owner != l.owner {
+		return l.notOwner(ctx)
+	}
+	if m.Lanes[lane] != epoch {
+		return migration.NewFault(migration.Superseded, fmt.Sprintf(
+			"attempt %d of %s has been taken over by attempt %d", epoch, lane, m.Lanes[lane]))
+	}
+	return nil
+}
+
+// Transition moves the cutover from one state to the next if this attempt is the
+// current one and the marker is in one of the states named; otherwise it gives
+// false and the marker as it is. set may be nil.
+func (l *Ledger) Transition(ctx context.Context, epoch int64, from []CutoverState, to CutoverState, set bson.D) (bool, *Marker, error) {
+	states := bson.A{}
+	for _, s := range from {
+		states = append(states, string(s))
+		if s == CutoverNone {
+			states = append(states, nil)
+		}
+	}
+	changes := bson.D{{Key: "cutover.state", Value: string(to)}}
+	for _, e := range set {
+		changes = append(changes, bson.E{Key: "cutover." + e.Key, Value: e.Value})
+	}
+	m, err := l.findAndModify(ctx, bson.D{
+		{Key: "owner", Value: l.owner}, {Key: "lanes." + LaneCutover, Value: epoch},
+		{Key: "cutover.state", Value: bson.D{{Key: "$in", Value: states}}},
+	}, bson.D{{Key: "$set", Value: changes}}, modify{})
+	if err != nil {
+		return false, nil, fmt.Errorf("move the cutover to %q: %w", to, err)
+	}
+	if m != nil {
+		return true, m, nil
+	}
+	m, err = l.Find(ctx)
+	return false, m, err
+}
+
+// Release drops everything in the metadata database, the marker last, if this
+// migration owns it. Releasing what is gone already is fine.
+func (l *Ledger) Release(ctx context.Context) error {
+	m, err := l.Find(ctx)
+	if err != nil || m == nil {
+		return err
+	}
+	if m.Owner != l.owner {
+		return ClaimedBy(m)
+	}
+	// The marker goes last: until then a second migration stays out and this
+	// step can run again.
+	names, err := l.collections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(names, collection) {
+		_, err := l.dst.Run(ctx, l.metaDB, bson.D{{Key: "drop", Value: name}, mongodb.Durable()})
+		if err != nil && mongodb.Code(err) != mongodb.CodeNamespaceNotFound {
+			return fmt.Errorf("drop %s.%s: %w", l.metaDB, name, err)
+		}
+	}
+	return nil
+}
+
+// collections lists the metadata database without the marker.
+func (l *Ledger) collections(ctx context.Context) ([]string, error) {
+	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
+		{Key: "listCollections", Value: 1}, {Key: "nameOnly", Value: true},
+		{Key: "filter", Value: bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: collection}}}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the metadata database %s: %w", l.metaDB, err)
+	}
+	var parsed struct {
+		Cursor struct {
+			FirstBatch []struct {
+				Name string `bson:"name"`
+			} `bson:"firstBatch"`
+		} `bson:"cursor"`
+	}
+	if err := bson.Unmarshal(reply, &parsed); err != nil {
+		return nil, fmt.Errorf("list the metadata database %s: %w", l.metaDB, err)
+	}
+	names := make([]string, 0, len(parsed.Cursor.FirstBatch))
+	for _, c := range parsed.Cursor.FirstBatch {
+		names = append(names, c.Name)
+	}
+	return names, nil
+}
+
+func (l *Ledger) notOwner(ctx context.Context) error {
+	m, err := l.Find(ctx)
+	if err != nil {
+		return err
+	}
+	if m == nil || m.Owner == l.owner {
+		return migration.NewFault(migration.Superseded, "the destination carries no ownership marker of "+l.owner+
+			": the migration has ended or was cleaned up")
+	}
+	return ClaimedBy(m)
+}
+
+// modify holds the options of findAndModify.
+type modify struct{ upsert, returnOld bool }
+
+func (l *Ledger) findAndModify(ctx context.Context, match bson.D, update any, how modify) (*Marker, error) {
+	query := append(bson.D{{Key: "_id", Value: markerID}}, match...)
+	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
+		{Key: "findAndModify", Value: collection}, {Key: "query", Value: query},
+		{Key: "update", Value: update}, {Key: "upsert", Value: how.upsert}, {Key: "new", Value: !how.returnOld},
+		mongodb.Durable(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, ok := reply.Lookup("value").DocumentOK()
+	if !ok {
+		return nil, nil
+	}
+	var m Marker
+	if err := bson.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("read the ownership marker: %w", err)
+	}
+	return &m, nil
+}

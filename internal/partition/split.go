@@ -1,0 +1,103 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/mongodb"
+)
+
+// samplesPerPart makes the sampled bounds even enough: parts differ by a third
+// or so.
+const samplesPerPart = 20
+
+// Split cuts a collection into parts of about the given size. Its bounds come
+// from a sample of _id, in the order of the index.
+func Split(ctx context.Context, src *mongodb.Client, c catalog.Collection, size int64) ([]Part, error) {
+	documents, bytes, err := measure(ctx, src, c)
+	if err != nil {
+		return nil, err
+	}
+	whole := Part{
+		UUID: c.UUID[:], NS: c.NS, Natural: c.Capped(), Clustered: c.Clustered(), Collation: c.Collation(),
+		Documents: documents, Bytes: bytes,
+	}
+	n := int(bytes/size) + 1
+	if whole.Natural || n == 1 {
+		return []Part{whole}, nil
+	}
+	bounds, err := sample(ctx, src, c, n)
+	if err != nil {
+		return nil, err
+	}
+	return cut(whole, bounds), nil
+}
+
+// cut makes len(bounds)+1 parts, open at both ends.
+func cut(whole Part, bounds []bson.RawValue) []Part {
+	n := int64(len(bounds) + 1)
+	parts := make([]Part, n)
+	for i := range parts {
+		p := whole
+		p.Documents, p.Bytes = whole.Documents/n, whole.Bytes/n
+		if i > 0 {
+			p.Min = bounds[i-1]
+		}
+		if i < len(bounds) {
+			p.Max = bounds[i]
+		}
+		parts[i] = p
+	}
+	return parts
+}
+
+// measure asks for the number of documents and their BSON bytes as the server
+// keeps them; a collection that is gone has none.
+func measure(ctx context.Context, src *mongodb.Client, c catalog.Collection) (documents, bytes int64, err error) {
+	reply, err := src.Run(ctx, c.NS.DB, bson.D{{Key: "collStats", Value: c.NS.Collection}})
+	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("measure %s: %w", c.NS, err)
+	}
+	documents, _ = reply.Lookup("count").AsInt64OK()
+	bytes, _ = reply.Lookup("size").AsInt64OK()
+	return documents, bytes, nil
+}
+
+// sample gives at most n-1 values of _id that cut the collection into even parts.
+func sample(ctx context.Context, src *mongodb.Client, c catalog.Collection, n int) ([]bson.RawValue, error) {
+	cmd := bson.D{
+		{Key: "aggregate", Value: c.NS.Collection},
+		{Key: "pipeline", Value: bson.A{
+			bson.D{{Key: "$sample", Value: bson.D{{Key: "size", Value: n * samplesPerPart}}}},
+			bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},
+			bson.D{{Key: "$bucketAuto", Value: bson.D{{Key: "groupBy", Value: "$_id"}, {Key: "buckets", Value: n}}}},
+		}},
+		{Key: "allowDiskUse", Value: true},
+		{Key: "cursor", Value: bson.D{}},
+	}
+	if collation := c.Collation(); collation != nil {
+		cmd = append(cmd, bson.E{Key: "collation", Value: collation})
+	}
+	buckets, err := mongodb.All(ctx, src, c.NS.DB, cmd)
+	if err != nil {
+		return nil, fmt.Errorf("sample _id of %s: %w", c.NS, err)
+	}
+	var bounds []bson.RawValue
+	for i, b := range buckets {
+		if i == 0 {
+			continue
+		}
+		lower, err := b.LookupErr("_id", "min")
+		if err != nil {
+			return nil, fmt.Errorf("sample _id of %s: %w", c.NS, err)
+		}
+		bounds = append(bounds, lower)
+	}
+	return bounds, nil
+}

@@ -1,0 +1,198 @@
+// Package replication applies the source's change stream to the destination:
+// exactly, in any number of runs, from any token that has not been lost.
+//
+// A batch of events is coalesced by document, applied by several writers, and
+// then its token becomes the checkpoint. A catalog change ends what was
+// collected before it. Where an update cannot be repeated exactly as a delta,
+// because it is ambiguous or because the destination's document may be newer than
+// the event, the document is read from the source again and written as it is;
+// see ahead.
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/namespace"
+	"mongoferry/internal/ownership"
+)
+
+// Position is where the applying stands. Every update event up to SafeAfter may
+// meet a document that is newer than the event.
+type Position struct {
+	ResumeToken bson.Raw
+	OpTime      migration.OpTime
+	SafeAfter   migration.OpTime
+}
+
+// Config is what an Applier works with. Lane and Epoch are the attempt's in the
+// Ledger; Repeated says that an attempt unknown to the caller may have got
+// further than the position.
+type Config struct {
+	Source, Destination *mongodb.Client
+	Log                 *zap.Logger
+	Map                 *catalog.Map
+	Filter              namespace.Filter
+	Ledger              *ownership.Ledger
+	Lane                string
+	Epoch               int64
+	Repeated            bool
+	Migration           string
+	MetaDB              string
+	Writers             int
+	// Report, when set, is told of the progress after every batch, also empty
+	// ones, which come several times a second.
+	Report func(Progress)
+	// Watch, when set, is told of every change to a migrated namespace.
+	Watch func(Change)
+}
+
+// Change is a change to a migrated namespace. ID is zero for catalog changes.
+type Change struct {
+	NS   migration.Namespace
+	Kind string
+	ID   bson.RawValue
+	At   migration.OpTime
+	// TTL says whether the server itself may have made it: a delete in a
+	// collection with expiry.
+	TTL bool
+}
+
+// Progress is how far a run has come. Counts are of this run. SourceOpTime is
+// the source's last majority optime, read in the same round as Position.
+type Progress struct {
+	Position
+	SourceOpTime       migration.OpTime
+	EventsRead         int64
+	EventsApplied      int64
+	Ignored            int64
+	Refetched          int64
+	OplogWindowSeconds int64
+}
+
+// Until says when a run is to end; it is asked after every batch.
+type Until func(Progress) bool
+
+// Applier applies changes. It is for one run at a time.
+type Applier struct {
+	Config
+	slots   []*mongodb.Slot
+	changer *catalog.Changer
+	log     *changeLog
+
+	progress   Progress
+	ahead      map[key]ahead
+	aheadUntil migration.OpTime
+	unknown    map[catalog.UUID]bool
+	windowAt   time.Time
+}
+
+// New prepares an applier: it loads the catalog map and takes over the writers'
+// slots, so that from then on no earlier attempt can write.
+func New(ctx context.Context, c Config) (*Applier, error) {
+	if err := c.Map.Load(ctx); err != nil {
+		return nil, err
+	}
+	a := &Applier{
+		Config: c, changer: &catalog.Changer{Destination: c.Destination, Map: c.Map},
+		log:   &changeLog{dst: c.Destination, metaDB: c.MetaDB},
+		ahead: map[key]ahead{}, unknown: map[catalog.UUID]bool{},
+	}
+	for i := range c.Writers {
+		slot := mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, fmt.Sprintf("%s apply %d", c.Migration, i), c.Epoch)
+		if err := slot.Take(ctx); err != nil {
+			return nil, err
+		}
+		a.slots = append(a.slots, slot)
+	}
+	return a, a.log.load(ctx)
+}
+
+// Run applies changes from a position until told to stop, the context ends or an
+// error. It always gives the position reached; running again from it, or from
+// any earlier one with Repeated set, changes nothing in the result.
+func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress, error) {
+	a.progress = Progress{Position: from}
+	if a.Repeated {
+		now, err := a.noNewerThan(ctx)
+		if err != nil {
+			return a.progress, err
+		}
+		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, now)
+		a.Repeated = false
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	batches := make(chan readBatch, 1)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(batches)
+		r := &reader{source: a.Source, log: a.Log, token: from.ResumeToken}
+		return r.run(groupCtx, batches)
+	})
+	done := false
+	group.Go(func() error {
+		defer stop()
+		for b := range batches {
+			if err := a.take(groupCtx, b); err != nil {
+				return err
+			}
+			if until(a.progress) {
+				done = true
+				return nil
+			}
+		}
+		return nil
+	})
+	err := group.Wait()
+	if done && (err == nil || errors.Is(err, context.Canceled)) {
+		err = nil
+	}
+	return a.progress, err
+}
+
+// take applies a batch and moves the checkpoint behind it.
+func (a *Applier) take(ctx context.Context, b readBatch) error {
+	safeAfter := a.progress.SafeAfter
+	// Should the batch be broken off, its documents may be newer than the
+	// position that was reached.
+	a.progress.SafeAfter = migration.Later(safeAfter, b.last())
+	if err := a.apply(ctx, b.events, safeAfter); err != nil {
+		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, a.aheadUntil)
+		return err
+	}
+	a.progress.SafeAfter = migration.Later(safeAfter, a.aheadUntil)
+	a.progress.ResumeToken, a.progress.OpTime = b.token, b.opTime
+	a.progress.EventsRead += int64(len(b.events))
+	if a.aheadUntil.Before(b.opTime) {
+		clear(a.ahead)
+	}
+	return a.look(ctx)
+}
+
+// look reads the source's optime and, now and then, the oplog window.
+func (a *Applier) look(ctx context.Context) error {
+	var err error
+	if a.progress.SourceOpTime, err = mongodb.MajorityOpTime(ctx, a.Source); err != nil && !mongodb.IsTransient(err) {
+		return err
+	}
+	// The position may be newer than what one member said of the majority.
+	a.progress.SourceOpTime = migration.Later(a.progress.SourceOpTime, a.progress.OpTime)
+	if time.Since(a.windowAt) > windowEvery {
+		a.windowAt = time.Now()
+		a.progress.OplogWindowSeconds = oplogWindow(ctx, a.Source, a.Log)
+	}
+	if a.Report != nil {
+		a.Report(a.progress)
+	}
+	return nil
+}

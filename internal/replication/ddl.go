@@ -1,0 +1,172 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// changeCatalog carries out a catalog change, alone, with everything before it
+// applied. It is written down before and after, so that a run that repeats it
+// can tell.
+func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
+	do, err := a.catalogChange(e)
+	if err != nil || do == nil {
+		return err
+	}
+	if a.Watch != nil {
+		a.Watch(Change{NS: e.ns, Kind: e.kind, At: e.at})
+	}
+	past, err := a.log.isDone(e.token)
+	if err != nil || past {
+		return err
+	}
+	what := e.kind + " of " + e.ns.String()
+	err = mongodb.Retry(ctx, a.Log, what, func() error {
+		if err := a.Ledger.Check(ctx, a.Lane, a.Epoch); err != nil {
+			return err
+		}
+		if err := a.log.intend(ctx, e.token, what); err != nil {
+			return err
+		}
+		if err := do(ctx); err != nil {
+			return err
+		}
+		return a.log.done(ctx, e.token, what)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	a.progress.EventsApplied++
+	a.Log.Info("catalog change", zap.String("change", what), zap.Stringer("optime", e.at))
+	return nil
+}
+
+// catalogChange says what an event asks for; nil when it does not concern this
+// migration.
+func (a *Applier) catalogChange(e *event) (func(context.Context) error, error) {
+	c, known := a.Map.ByUUID(e.uuid)
+	if e.uuid.IsZero() {
+		c, known = a.Map.View(e.ns)
+	}
+	switch e.kind {
+	case kindCreate:
+		if !a.Filter.Matches(e.ns) {
+			return nil, nil
+		}
+		return func(ctx context.Context) error { return a.changer.Create(ctx, created(e)) }, nil
+	case kindDropDatabase:
+		return func(ctx context.Context) error { return a.dropDatabase(ctx, e.ns.DB) }, nil
+	case kindRename:
+		return a.rename(e, c, known)
+	case kindDrop, kindModify, kindCreateIndexes, kindDropIndexes:
+		if !known {
+			a.ignore(e)
+			return nil, nil
+		}
+		return func(ctx context.Context) error { return a.changeKnown(ctx, e, c) }, nil
+	}
+	if !a.Filter.Matches(e.ns) && !known {
+		a.progress.Ignored++
+		return nil, nil
+	}
+	return nil, migration.NewFault(migration.UnexpectedChange, fmt.Sprintf(
+		"%s: the source did a %q, which this version cannot repeat: start a new migration without that namespace, or after the change",
+		e.ns, e.kind))
+}
+
+func (a *Applier) changeKnown(ctx context.Context, e *event, c catalog.Collection) error {
+	switch e.kind {
+	case kindDrop:
+		return a.changer.Drop(ctx, c)
+	case kindModify:
+		return a.changer.Modify(ctx, c, e.description)
+	case kindCreateIndexes:
+		specs, err := indexSpecs(e)
+		if err != nil {
+			return err
+		}
+		return a.changer.CreateIndexes(ctx, c, specs)
+	default:
+		specs, err := indexSpecs(e)
+		if err != nil {
+			return err
+		}
+		names := make([]string, len(specs))
+		for i, s := range specs {
+			names[i], _ = s.Lookup("name").StringValueOK()
+		}
+		return a.changer.DropIndexes(ctx, c, names)
+	}
+}
+
+// rename moves within what is migrated; out of it, it is a drop. Into it, the
+// documents would have to be copied, which is refused by name.
+func (a *Applier) rename(e *event, c catalog.Collection, known bool) (func(context.Context) error, error) {
+	included := a.Filter.Matches(e.to)
+	dropped, _ := catalog.UUIDOf(e.description.Lookup("dropTarget"))
+	switch {
+	case known && included && strings.Contains(e.ns.Collection, ".convertToCapped."):
+		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
+			"%s: convertToCapped during a migration leaves no changes to follow: start a new migration", e.to))
+	case known && included:
+		return func(ctx context.Context) error { return a.changer.Rename(ctx, c, e.to, dropped) }, nil
+	case known:
+		return func(ctx context.Context) error { return a.changer.Drop(ctx, c) }, nil
+	case included:
+		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
+			"%s was renamed to %s: a rename from what is not migrated (also by $out) into what is cannot be followed: "+
+				"include the whole database, or start again after it", e.ns, e.to))
+	default:
+		return nil, nil
+	}
+}
+
+// dropDatabase drops what is left of a database: its collections were dropped by
+// events of their own, its views were not.
+func (a *Applier) dropDatabase(ctx context.Context, db string) error {
+	for _, c := range a.Map.All() {
+		if c.NS.DB != db {
+			continue
+		}
+		if err := a.changer.Drop(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// created is the collection or view that a create event describes.
+func created(e *event) catalog.Collection {
+	c := catalog.Collection{UUID: e.uuid, NS: e.ns, Kind: catalog.KindCollection, Options: e.description}
+	if _, err := e.description.LookupErr("viewOn"); err == nil {
+		c.Kind = catalog.KindView
+	}
+	if _, err := e.description.LookupErr("timeseries"); err == nil {
+		c.Kind = catalog.KindTimeseries
+	}
+	return c
+}
+
+func indexSpecs(e *event) ([]bson.Raw, error) {
+	array, ok := e.description.Lookup("indexes").ArrayOK()
+	if !ok {
+		return nil, fmt.Errorf("the %s event of %s names no indexes", e.kind, e.ns)
+	}
+	values, err := array.Values()
+	if err != nil {
+		return nil, fmt.Errorf("read the indexes of a %s event: %w", e.kind, err)
+	}
+	specs := make([]bson.Raw, len(values))
+	for i, v := range values {
+		specs[i] = v.Document()
+	}
+	return specs, nil
+}

@@ -1,0 +1,110 @@
+package replication
+
+import (
+	"hash/maphash"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+)
+
+// key names a document as the source's _id index does.
+type key struct {
+	uuid catalog.UUID
+	id   string
+}
+
+// change is what a batch does to one document: a base that settles its state, if
+// any, and updates on top of that.
+type change struct {
+	key     key
+	id      bson.RawValue
+	base    base
+	full    bson.Raw // of baseDocument
+	updates []bson.Raw
+	at      migration.OpTime
+}
+
+type base int
+
+const (
+	baseNone     base = iota // the document as it stands on the destination
+	baseDocument             // this document
+	baseDeleted              // no document
+	baseRefetch              // the document as it now is on the source
+)
+
+// plan collects the document changes of a batch, coalesced by document, until a
+// catalog change or the end of the batch.
+type plan struct {
+	// free holds the changes whose order among documents does not matter.
+	free  map[key]*change
+	order []*change
+	// lanes holds, by collection, the events that must be applied one after the
+	// other: those of capped collections, and of collections with a collation,
+	// where unequal values of _id can be the same document.
+	lanes  map[catalog.UUID][]*change
+	events int64
+}
+
+func newPlan() *plan {
+	return &plan{free: map[key]*change{}, lanes: map[catalog.UUID][]*change{}}
+}
+
+func (p *plan) empty() bool { return len(p.order) == 0 && len(p.lanes) == 0 }
+
+// ordered says whether the events of a collection keep their order.
+func ordered(c catalog.Collection) bool { return c.Capped() || c.Collation() != nil }
+
+// add takes an event in. stale says whether the destination's document may be
+// newer than the event.
+func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
+	p.events++
+	if ordered(c) {
+		ch := &change{key: k, id: e.id}
+		ch.apply(e, stale)
+		p.lanes[k.uuid] = append(p.lanes[k.uuid], ch)
+		return
+	}
+	ch, ok := p.free[k]
+	if !ok {
+		ch = &change{key: k, id: e.id}
+		p.free[k] = ch
+		p.order = append(p.order, ch)
+	}
+	ch.apply(e, stale)
+}
+
+// apply adds an event on top of those before it.
+func (c *change) apply(e *event, stale bool) {
+	c.at = e.at
+	switch e.kind {
+	case kindInsert, kindReplace:
+		c.base, c.full, c.updates, c.id = baseDocument, e.full, nil, e.id
+	case kindDelete:
+		c.base, c.full, c.updates = baseDeleted, nil, nil
+	case kindUpdate:
+		switch {
+		case c.base == baseRefetch:
+		case c.base == baseDeleted, !e.update.plain(), stale && c.base == baseNone:
+			c.refetch()
+		default:
+			c.updates = append(c.updates, e.update.updates()...)
+		}
+	}
+}
+
+func (c *change) refetch() { c.base, c.full, c.updates = baseRefetch, nil, nil }
+
+var laneSeed = maphash.MakeSeed()
+
+// writerOf spreads documents over n writers; the same document always has the
+// same one within this process.
+func writerOf(k key, n int) int {
+	var h maphash.Hash
+	h.SetSeed(laneSeed)
+	h.Write(k.uuid[:])
+	h.WriteString(k.id)
+	return int(h.Sum64() % uint64(n))
+}

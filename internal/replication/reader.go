@@ -1,0 +1,171 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// streamBatch bounds the events of one batch; 16 MB bound it too.
+const streamBatch = 10_000
+
+// codeCappedPositionLost ends a cursor whose place in the oplog is gone; the
+// resume token then tells whether the history is.
+const codeCappedPositionLost = 136
+
+// readBatch is a batch of whole events. Once it is applied, token is the
+// checkpoint and every change up to opTime is on the destination.
+type readBatch struct {
+	events []event
+	token  bson.Raw
+	opTime migration.OpTime
+}
+
+// last is the time of the newest event, zero in an empty batch.
+func (b readBatch) last() migration.OpTime {
+	if len(b.events) == 0 {
+		return migration.OpTime{}
+	}
+	return b.events[len(b.events)-1].at
+}
+
+// reader reads the change stream.
+type reader struct {
+	source *mongodb.Client
+	log    *zap.Logger
+	token  bson.Raw
+	// fragments are the parts, so far, of an event too large for one document.
+	fragments []bson.Raw
+}
+
+// run sends batches until the context ends or an error that repeating does not
+// mend. A cursor that is lost is opened again behind the last batch sent.
+func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
+	return mongodb.Retry(ctx, r.log, "read the change stream", func() error {
+		for {
+			err := r.stream(ctx, out)
+			if code := mongodb.Code(err); code != mongodb.CodeCursorNotFound && code != codeCappedPositionLost {
+				return err
+			}
+		}
+	})
+}
+
+func (r *reader) stream(ctx context.Context, out chan<- readBatch) error {
+	r.fragments = nil
+	cursor, err := mongodb.OpenStream(ctx, r.source, r.token, streamBatch)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Best effort: a cursor nobody reads ends by itself.
+		_ = cursor.Close(context.WithoutCancel(ctx))
+	}()
+	// The reply to the opening holds no events, and a token that says nothing.
+	if _, err := cursor.Next(ctx); err != nil {
+		return err
+	}
+	for {
+		raw, err := cursor.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if raw == nil {
+			return migration.NewFault(migration.UnexpectedChange, "the change stream ended: the source was invalidated")
+		}
+		batch, err := r.take(raw)
+		if err != nil {
+			return err
+		}
+		select {
+		case out <- batch:
+			r.token = batch.token
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take parses a raw batch. Where it ends inside a split event, the checkpoint is
+// that of the last whole one.
+func (r *reader) take(raw *mongodb.Batch) (readBatch, error) {
+	batch := readBatch{token: r.token}
+	values, err := raw.Documents.Values()
+	if err != nil {
+		return batch, fmt.Errorf("read a batch of the change stream: %w", err)
+	}
+	var lastToken bson.Raw
+	for _, v := range values {
+		doc, whole := r.assemble(v.Document())
+		if !whole {
+			continue
+		}
+		e, err := parseEvent(doc)
+		if err != nil {
+			return batch, err
+		}
+		lastToken = e.token
+		batch.events = append(batch.events, e)
+	}
+	switch {
+	case len(r.fragments) == 0:
+		batch.token = raw.PostBatchToken
+	case lastToken != nil:
+		batch.token = lastToken
+	}
+	batch.opTime, err = mongodb.TokenTime(batch.token)
+	if err != nil {
+		return batch, err
+	}
+	if len(values) > 0 && (len(r.fragments) > 0 || bytes.Equal(batch.token, lastToken)) {
+		// More events of the same time, as of one transaction, may follow.
+		batch.opTime = before(batch.opTime)
+	}
+	return batch, nil
+}
+
+// before is the time just before t, as far as it can be named.
+func before(t migration.OpTime) migration.OpTime {
+	if t.I > 0 {
+		return migration.OpTime{T: t.T, I: t.I - 1}
+	}
+	return migration.OpTime{T: t.T - 1, I: 1<<32 - 1}
+}
+
+// assemble puts the fragments of a split event together; false until the last.
+func (r *reader) assemble(doc bson.Raw) (bson.Raw, bool) {
+	split, ok := doc.Lookup("splitEvent").DocumentOK()
+	if !ok {
+		return doc, true
+	}
+	r.fragments = append(r.fragments, doc)
+	n, _ := split.Lookup("fragment").AsInt64OK()
+	of, _ := split.Lookup("of").AsInt64OK()
+	if n < of {
+		return nil, false
+	}
+	b := bsoncore.NewDocumentBuilder()
+	for i, f := range r.fragments {
+		elements, err := f.Elements()
+		if err != nil {
+			continue // parseEvent finds what is missing
+		}
+		for _, e := range elements {
+			// Each fragment has a token; that of the last is the event's.
+			if e.Key() == "splitEvent" || (e.Key() == "_id" && i < len(r.fragments)-1) {
+				continue
+			}
+			v := e.Value()
+			b.AppendValue(e.Key(), bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
+		}
+	}
+	r.fragments = nil
+	return bson.Raw(b.Build()), true
+}

@@ -1,0 +1,165 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// Bounds of one write command. A single statement may exceed the bytes.
+const (
+	maxStatements = 20_000
+	maxBytes      = 8 << 20
+)
+
+// Codes with which the server refuses a delta on a document that is not the one
+// it was made for.
+var deltaCodes = map[int32]bool{2: true, 9: true, 14: true, 28: true, 29: true, 40: true, 52: true, 54: true, 55: true, 56: true, 57: true}
+
+// writer applies changes of one collection at a time through its slot.
+type writer struct {
+	slot *mongodb.Slot
+	ns   migration.Namespace
+	// pending are the statements of the next command, all updates or all deletes.
+	deletes    bool
+	statements *bsoncore.ArrayBuilder
+	owners     []*change
+	size       int
+	// again collects the changes that must be read from the source after all.
+	again []*change
+}
+
+// write applies changes to a collection in their order.
+func (w *writer) write(ctx context.Context, ns migration.Namespace, changes []*change) error {
+	w.ns = ns
+	for _, c := range changes {
+		var err error
+		if c.base == baseDeleted && len(c.updates) == 0 {
+			err = w.add(ctx, c, true, deleteStatement(c.id))
+		} else {
+			err = w.addUpdates(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.flush(ctx)
+}
+
+func (w *writer) addUpdates(ctx context.Context, c *change) error {
+	if c.base == baseDocument {
+		if err := w.add(ctx, c, false, documentStatement(c.id, c.full)); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.updates {
+		if err := w.add(ctx, c, false, updateStatement(c.id, u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) add(ctx context.Context, c *change, isDelete bool, statement bsoncore.Document) error {
+	full := len(w.owners) >= maxStatements || w.size+len(statement) > maxBytes
+	if len(w.owners) > 0 && (full || w.deletes != isDelete) {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if w.statements == nil {
+		w.statements = bsoncore.NewArrayBuilder()
+	}
+	w.deletes = isDelete
+	w.statements.AppendDocument(statement)
+	w.owners = append(w.owners, c)
+	w.size += len(statement)
+	return nil
+}
+
+// flush sends what is pending as one command.
+func (w *writer) flush(ctx context.Context) error {
+	if len(w.owners) == 0 {
+		return nil
+	}
+	owners := w.owners
+	b := bsoncore.NewDocumentBuilder()
+	if w.deletes {
+		b.AppendString("delete", w.ns.Collection).AppendArray("deletes", w.statements.Build())
+	} else {
+		b.AppendString("update", w.ns.Collection).AppendArray("updates", w.statements.Build()).
+			AppendBoolean("bypassDocumentValidation", true).AppendBoolean("bypassEmptyTsReplacement", true)
+	}
+	b.AppendBoolean("ordered", false)
+	w.statements, w.owners, w.size = nil, nil, 0
+	reply, err := w.slot.Write(ctx, w.ns.DB, bson.Raw(b.Build()))
+	if err != nil {
+		return fmt.Errorf("apply changes to %s: %w", w.ns, err)
+	}
+	for _, e := range reply.Errors {
+		if e.Index >= len(owners) {
+			return fmt.Errorf("apply changes to %s: the reply names statement %d of %d", w.ns, e.Index, len(owners))
+		}
+		if !deltaCodes[e.Code] || len(owners[e.Index].updates) == 0 {
+			return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
+				"%s: the destination refused a change of _id %s: %s (code %d)", w.ns, owners[e.Index].id, e.Message, e.Code))
+		}
+		w.again = append(w.again, owners[e.Index])
+	}
+	if !w.deletes && int(reply.N)+len(reply.Errors) < len(owners) {
+		// A delta has met no document: ask the source.
+		for _, c := range owners {
+			if c.base == baseNone {
+				w.again = append(w.again, c)
+			}
+		}
+	}
+	return nil
+}
+
+func byID(id bson.RawValue) bsoncore.Document {
+	eq := bsoncore.NewDocumentBuilder().AppendValue("$eq", bsoncore.Value{Type: bsoncore.Type(id.Type), Data: id.Value}).Build()
+	return bsoncore.NewDocumentBuilder().AppendDocument("_id", eq).Build()
+}
+
+func deleteStatement(id bson.RawValue) bsoncore.Document {
+	return bsoncore.NewDocumentBuilder().AppendDocument("q", byID(id)).AppendInt32("limit", 1).Build()
+}
+
+func updateStatement(id bson.RawValue, modifiers bson.Raw) bsoncore.Document {
+	return bsoncore.NewDocumentBuilder().AppendDocument("q", byID(id)).AppendDocument("u", bsoncore.Document(modifiers)).Build()
+}
+
+// documentStatement puts a document there as it is, whether or not there is one.
+func documentStatement(id bson.RawValue, doc bson.Raw) bsoncore.Document {
+	b := bsoncore.NewDocumentBuilder().AppendDocument("q", byID(id))
+	if hasDollarField(doc) {
+		literal := bsoncore.NewDocumentBuilder().AppendDocument("$literal", bsoncore.Document(doc)).Build()
+		stage := bsoncore.NewDocumentBuilder().AppendDocument("$replaceWith", literal).Build()
+		b.AppendArray("u", bsoncore.NewArrayBuilder().AppendDocument(stage).Build())
+	} else {
+		b.AppendDocument("u", bsoncore.Document(doc))
+	}
+	return b.AppendBoolean("upsert", true).Build()
+}
+
+// hasDollarField says whether a classic replacement would take the document for
+// something else.
+func hasDollarField(doc bson.Raw) bool {
+	elements, err := doc.Elements()
+	if err != nil {
+		return false // the server will refuse it by name
+	}
+	for _, e := range elements {
+		if strings.HasPrefix(e.Key(), "$") {
+			return true
+		}
+	}
+	return false
+}

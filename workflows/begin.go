@@ -1,0 +1,68 @@
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/internal/migration"
+)
+
+// begin sets a run up: its state, the query, the messages, the timer's watch.
+func begin(ctx workflow.Context, in Input) (*run, error) {
+	m := &run{State: in.State, spec: in.Spec.WithDefaults()}
+	if m.State == nil {
+		m.State = newState(m.spec, workflow.Now(ctx))
+	}
+	if err := workflow.SetQueryHandler(ctx, migration.QueryStatus, m.status); err != nil {
+		return nil, err
+	}
+	if err := m.listen(ctx); err != nil {
+		return nil, err
+	}
+	workflow.Go(ctx, m.watchTimer)
+	m.publish(ctx)
+	return m, nil
+}
+
+// interruptible gives a context for an activity that stops, with what it has
+// done so far as its result, when a message needs the migration's attention. The
+// activity is over when done is called.
+func (m *run) interruptible(ctx workflow.Context) (child workflow.Context, done func()) {
+	child, cancel := workflow.WithCancel(ctx)
+	interrupt := &cancel
+	m.interrupts = append(m.interrupts, interrupt)
+	return child, func() {
+		m.interrupts = slices.DeleteFunc(m.interrupts, func(i *workflow.CancelFunc) bool { return i == interrupt })
+	}
+}
+
+// interruptWork stops the activities under way.
+func (m *run) interruptWork() {
+	for _, interrupt := range m.interrupts {
+		(*interrupt)()
+	}
+}
+
+// awaitResume holds while the migration is paused, unless something else needs
+// attention (the timer has ended).
+func (m *run) awaitResume(ctx workflow.Context) error {
+	return workflow.Await(ctx, func() bool { return !m.Status.Paused || m.Timer.Expired })
+}
+
+// continueIfLong starts the workflow anew with the same state when its history
+// has become long. Nothing may be under way.
+func (m *run) continueIfLong(ctx workflow.Context) error {
+	if !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		return nil
+	}
+	return m.continueAsNew(ctx)
+}
+
+func (m *run) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	m.drainSignals(ctx)
+	return workflow.NewContinueAsNewError(ctx, Migrate, Input{Spec: m.spec, State: m.State})
+}

@@ -1,0 +1,127 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/internal/migration"
+)
+
+// refusal is why a message cannot be obeyed now. Name is the type of the
+// application error that an update gets.
+type refusal struct{ Name, Text string }
+
+func refused(name, format string, args ...any) *refusal {
+	return &refusal{Name: name, Text: fmt.Sprintf(format, args...)}
+}
+
+func (r *refusal) asError() error {
+	if r == nil {
+		return nil
+	}
+	return temporal.NewNonRetryableApplicationError(r.Text, r.Name, nil)
+}
+
+// messages are the names that exist both as signal and as update.
+func messages() []string {
+	return []string{migration.MessageCutover, migration.MessageExtend, migration.MessagePause, migration.MessageResume}
+}
+
+// listen takes messages as signals and as updates of the same name. Both go
+// through obey; a signal that is refused becomes a notice.
+func (m *run) listen(ctx workflow.Context) error {
+	for _, name := range messages() {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, name,
+			func(ctx workflow.Context) (string, error) { return m.update(ctx, name) },
+			workflow.UpdateHandlerOptions{
+				Validator:   func(workflow.Context) error { return m.refuse(name).asError() },
+				Description: describe(name),
+			})
+		if err != nil {
+			return err
+		}
+		workflow.Go(ctx, func(ctx workflow.Context) { m.signals(ctx, name) })
+	}
+	return nil
+}
+
+func describe(name string) string {
+	switch name {
+	case migration.MessageCutover:
+		return "Stop writes to the source, apply the last changes and open the destination."
+	case migration.MessageExtend:
+		return "Extend the cutover timer."
+	case migration.MessagePause:
+		return "Pause copying or continuous sync; the cutover timer goes on."
+	default:
+		return "Go on after a pause."
+	}
+}
+
+// update obeys a message whose sender waits for the answer. A cutover is
+// answered when it has begun or was refused after a fresh look at both clusters.
+func (m *run) update(ctx workflow.Context, name string) (string, error) {
+	// Between validation and now another message may have been obeyed.
+	if r := m.refuse(name); r != nil {
+		return "", r.asError()
+	}
+	ticket := m.cutover.answered
+	answer := m.obey(ctx, name)
+	if name != migration.MessageCutover {
+		return answer, nil
+	}
+	err := workflow.Await(ctx, func() bool { return m.cutover.answered > ticket || m.Status.Phase.Ended() })
+	if err != nil {
+		return "", err
+	}
+	return "cutover begun", m.cutover.refusal.asError()
+}
+
+func (m *run) signals(ctx workflow.Context, name string) {
+	channel := workflow.GetSignalChannel(ctx, name)
+	for {
+		channel.Receive(ctx, nil)
+		m.signal(ctx, name)
+	}
+}
+
+func (m *run) signal(ctx workflow.Context, name string) {
+	if r := m.refuse(name); r != nil {
+		m.notice(ctx, "%s refused: %s", name, r.Text)
+		return
+	}
+	m.obey(ctx, name)
+}
+
+// drainSignals obeys what has arrived but was not yet taken, so that continue-
+// as-new loses no signal.
+func (m *run) drainSignals(ctx workflow.Context) {
+	for _, name := range messages() {
+		for workflow.GetSignalChannel(ctx, name).ReceiveAsync(nil) {
+			m.signal(ctx, name)
+		}
+	}
+}
+
+// obey carries out a message that was not refused.
+func (m *run) obey(ctx workflow.Context, name string) string {
+	switch name {
+	case migration.MessageCutover:
+		m.cutover.wanted, m.cutover.refusal = true, nil
+		m.interruptWork()
+		return "cutover requested"
+	case migration.MessageExtend:
+		return m.extend(ctx)
+	case migration.MessagePause:
+		m.Status.Paused = true
+		m.interruptWork()
+		m.publish(ctx)
+		return "paused"
+	default:
+		m.Status.Paused = false
+		m.publish(ctx)
+		return "resumed"
+	}
+}

@@ -1,0 +1,52 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Times of the activities. A dead worker is noticed after heartbeat; nothing
+// written to the destination is older than half of it.
+const (
+	heartbeat = 10 * time.Second
+	// aDay bounds one attempt of a long step; its next attempt resumes.
+	aDay = 24 * time.Hour
+	// compensationPatience bounds the clean-up after a cancel or a failure, so
+	// that a cluster that is gone for good does not keep the workflow open.
+	compensationPatience = 15 * time.Minute
+	// finalizePatience bounds the steps after the destination is open.
+	finalizePatience = 72 * time.Hour
+)
+
+// untilItWorks retries for as long as it takes: errors that repeating cannot
+// mend are not retryable by their type (see package activities).
+var untilItWorks = &temporal.RetryPolicy{
+	InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
+}
+
+// step is for single actions: validate, prepare, clean up.
+func step(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: aDay, HeartbeatTimeout: heartbeat, RetryPolicy: untilItWorks,
+		WaitForCancellation: true, Summary: summary,
+	})
+}
+
+// check is for questions whose answer is only worth waiting for a moment.
+func check(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Hour, HeartbeatTimeout: heartbeat,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3},
+		WaitForCancellation: true, Summary: summary,
+	})
+}
+
+// bounded is for steps that must end even when a cluster is gone.
+func bounded(ctx workflow.Context, summary string, patience time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: patience, HeartbeatTimeout: heartbeat, RetryPolicy: untilItWorks,
+		Summary: summary,
+	})
+}

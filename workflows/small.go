@@ -1,0 +1,36 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/activities"
+	"mongoferry/internal/migration"
+)
+
+// attended bounds the small workflows: somebody waits for them at a terminal.
+const attended = 5 * time.Minute
+
+// Validate runs the checks alone, on the worker, so that they see what a
+// migration would see.
+func Validate(ctx workflow.Context, spec migration.Spec) (migration.Validation, error) {
+	var act *activities.Activities
+	var checked activities.Checked
+	err := workflow.ExecuteActivity(bounded(ctx, "check both clusters", attended), act.Validate, spec.WithDefaults()).Get(ctx, &checked)
+	return checked.Validation, err
+}
+
+// ReleaseSource lets writes to the source through again after a completed
+// migration.
+func ReleaseSource(ctx workflow.Context, spec migration.Spec) error {
+	var act *activities.Activities
+	return workflow.ExecuteActivity(bounded(ctx, "lift the write block", attended), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
+}
+
+// Cleanup mends what a terminated migration left: the write block, the marker,
+// the metadata.
+func Cleanup(ctx workflow.Context, spec migration.Spec) error {
+	var act *activities.Activities
+	return workflow.ExecuteActivity(bounded(ctx, "undo: write block, marker, metadata", attended), act.Compensate, spec.WithDefaults()).Get(ctx, nil)
+}

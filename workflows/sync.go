@@ -1,0 +1,108 @@
+package workflows
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/activities"
+	"mongoferry/internal/migration"
+)
+
+// sliceLength bounds one activity of the continuous sync; a message ends it
+// early, so it only sets how often the workflow's own copy of the numbers moves.
+const sliceLength = time.Minute
+
+// catchUp applies the changes since the start point until the lag is under the
+// threshold.
+func (m *run) catchUp(ctx workflow.Context) error {
+	for {
+		if err := m.awaitResume(ctx); err != nil {
+			return err
+		}
+		if err := m.slice(ctx, true); err != nil {
+			return err
+		}
+		lag := time.Duration(m.Status.Replication.LagSeconds) * time.Second
+		if m.Status.InitialSync.Completed && lag <= m.spec.ReadyLag && !m.Status.Paused {
+			return nil
+		}
+		if err := m.continueIfLong(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// syncUntilCutover keeps both clusters in sync until the operator has cut over
+// or the timer has ended.
+func (m *run) syncUntilCutover(ctx workflow.Context) error {
+	for {
+		if err := m.awaitResume(ctx); err != nil {
+			return err
+		}
+		switch {
+		case m.Timer.Expired:
+			return errExpired
+		case m.cutover.wanted:
+			done, err := m.cutOver(ctx)
+			if done || err != nil {
+				return err
+			}
+		default:
+			if err := m.slice(ctx, false); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !m.cutover.wanted && !m.Timer.Expired {
+			if err := m.continueIfLong(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// slice applies changes for a while, from where the last one ended.
+func (m *run) slice(ctx workflow.Context, catchUp bool) error {
+	summary := "apply changes"
+	if catchUp {
+		summary = "apply changes until caught up"
+	}
+	var result activities.SliceResult
+	sliceCtx, done := m.interruptible(ctx)
+	defer done()
+	err := workflow.ExecuteActivity(step(sliceCtx, summary), m.act.ApplyChanges, activities.SliceInput{
+		Spec: m.spec, From: m.Position, Duration: sliceLength, CatchUp: catchUp, Past: m.CopyEnd,
+	}).Get(ctx, &result)
+	if temporal.IsCanceledError(err) && ctx.Err() == nil {
+		return nil // stopped before a worker had taken it: nothing was applied
+	}
+	if err != nil {
+		return err
+	}
+	m.advance(result.Position)
+	r := &m.Status.Replication
+	read, applied := r.EventsRead+result.Replication.EventsRead, r.EventsApplied+result.Replication.EventsApplied
+	*r = result.Replication
+	r.EventsRead, r.EventsApplied = read, applied
+	m.touch(ctx)
+	return nil
+}
+
+func (m *run) advance(to activities.Position) {
+	m.Position = to
+	m.Status.Replication.LastAppliedOpTime = to.OpTime
+	if !to.OpTime.Before(m.CopyEnd) {
+		m.Status.InitialSync.Completed = true
+	}
+}
+
+// addUnsuccessful notes indexes that could not be built after the copy.
+func (m *run) addUnsuccessful(indexes []migration.UnsuccessfulIndex) {
+	m.Copy.Unsuccessful = append(m.Copy.Unsuccessful, indexes...)
+	m.Status.Cutover.UnsuccessfulIndexes = slices.Clone(m.Copy.Unsuccessful)
+}
