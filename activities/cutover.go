@@ -23,15 +23,7 @@ func (a *Activities) CutoverReadiness(ctx context.Context, spec migration.Spec) 
 		for _, ns := range builds {
 			result.Refusals = append(result.Refusals, "an index of "+ns+" is being built on the source: wait for it")
 		}
-		cols := catalog.NewMap(s.destination, spec.MetadataDB)
-		if err := cols.Load(ctx); err != nil {
-			return result, err
-		}
-		result.UnsuccessfulIndexes, err = catalog.UniqueViolations(ctx, s.destination, cols)
-		for _, v := range result.UnsuccessfulIndexes {
-			result.Refusals = append(result.Refusals, fmt.Sprintf("documents of %s stand against the unique index %s: %s", v.Namespace, v.IndexName, v.Reason))
-		}
-		return result, err
+		return result, nil
 	})
 }
 
@@ -52,11 +44,15 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 		if err != nil {
 			return CutoverResult{}, err
 		}
+		v := verifier{session: s}
+		if err := v.suspect(ctx); err != nil {
+			return CutoverResult{}, err
+		}
 		out, err := cutover.Run(ctx, cutover.Config{
 			Source: s.source, Destination: s.destination, Ledger: s.ledger,
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
-			Epoch:      epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request,
-			Drain: d, Verify: s.verify, Constrain: s.constrain,
+			Epoch:      epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
+			Drain: d, Verify: v.compare, Constrain: s.constrain,
 		})
 		return CutoverResult{
 			Completed: out.Completed, Reason: out.Reason, Position: d.position, StartedAt: out.StartedAt, FencedAt: out.FencedAt,
@@ -81,17 +77,48 @@ func (d *drain) FirstAfter(fence migration.OpTime, tolerateTTL bool) (found *cut
 
 var _ cutover.Drainer = (*drain)(nil)
 
-// verify compares catalogs and counts; the documents' bytes are compared by a
-// later version of the tool.
-func (s *session) verify(ctx context.Context) ([]string, error) {
-	filter, err := filterOf(s.spec)
+// verifier compares both sides at the fence: catalogs and counts, and unique
+// indexes where there was a suspicion. The documents' bytes are not compared.
+type verifier struct {
+	*session
+	suspects []migration.UnsuccessfulIndex
+}
+
+// suspect looks for violations of unique indexes before anything is fenced, so
+// that only what was found has to be looked at again while writers wait.
+func (v *verifier) suspect(ctx context.Context) error {
+	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)
+	if err := cols.Load(ctx); err != nil {
+		return err
+	}
+	var err error
+	v.suspects, err = catalog.UniqueViolations(ctx, v.destination, cols)
+	return err
+}
+
+func (v *verifier) compare(ctx context.Context) ([]string, error) {
+	filter, err := filterOf(v.spec)
 	if err != nil {
 		return nil, err
 	}
-	diffs, err := catalog.Compare(ctx, s.source, s.destination, filter)
-	lines := make([]string, len(diffs))
-	for i, d := range diffs {
-		lines[i] = d.String()
+	diffs, err := catalog.Compare(ctx, v.source, v.destination, filter)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, d := range diffs {
+		lines = append(lines, d.String())
+	}
+	if len(v.suspects) == 0 {
+		return lines, nil
+	}
+	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)
+	if err := cols.Load(ctx); err != nil {
+		return nil, err
+	}
+	found, err := catalog.UniqueViolations(ctx, v.destination, cols, v.suspects...)
+	for _, u := range found {
+		lines = append(lines, fmt.Sprintf("documents of %s stand against the unique index %s: %s", u.Namespace, u.IndexName, u.Reason))
 	}
 	return lines, err
 }

@@ -95,16 +95,17 @@ type SliceResult struct {
 
 // ReadinessResult holds the reasons, each in a sentence, against a cutover now.
 type ReadinessResult struct {
-	Refusals            []string                      `json:"refusals,omitempty"`
-	UnsuccessfulIndexes []migration.UnsuccessfulIndex `json:"unsuccessfulIndexes,omitempty"`
+	Refusals []string `json:"refusals,omitempty"`
 }
 
 // CutoverInput asks for the cutover. Request counts the operator's cutovers, so
-// that a second attempt of the same activity knows its own marker.
+// that a second attempt of the same activity knows its own marker. With Settle,
+// a cutover that nobody knows the end of is finished, or else backed out.
 type CutoverInput struct {
 	Spec    migration.Spec `json:"spec"`
 	From    Position       `json:"from"`
 	Request int            `json:"request"`
+	Settle  bool           `json:"settle,omitempty"`
 }
 
 // CutoverResult is either completed, with the destination open for writes, or

@@ -3,6 +3,7 @@ package workflows
 import (
 	"slices"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/internal/migration"
@@ -43,6 +44,11 @@ func (m *run) interruptWork() {
 		(*interrupt)()
 	}
 }
+
+// stopped says whether an activity ended only because it was told to: it was
+// cancelled before a worker took it, or its worker died before it could tell
+// how far it got. An activity that was not cancelled is retried instead.
+func stopped(err error) bool { return temporal.IsCanceledError(err) || temporal.IsTimeoutError(err) }
 
 // awaitResume holds while the migration is paused, unless something else needs
 // attention (the timer has ended).

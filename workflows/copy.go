@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -118,8 +117,7 @@ func (m *run) copyUnit(ctx workflow.Context, unit Interrupted) error {
 	err := workflow.ExecuteActivity(step(ctx, summary), m.act.CopyUnit, activities.CopyInput{
 		Spec: m.spec, Unit: unit.Unit, After: m.Plan.Start.OpTime, Resume: unit.Resume,
 	}).Get(ctx, &result)
-	if temporal.IsCanceledError(err) {
-		// It was stopped before a worker had taken it.
+	if stopped(err) {
 		m.Copy.Interrupted = append(m.Copy.Interrupted, unit)
 		return nil
 	}
@@ -162,7 +160,7 @@ func (m *run) buildIndexes(ctx workflow.Context, unit int) error {
 	summary := fmt.Sprintf("build indexes, bundle %d of %d", unit+1, m.Plan.IndexUnits)
 	err := workflow.ExecuteActivity(step(ctx, summary), m.act.BuildIndexes,
 		activities.IndexInput{Spec: m.spec, Unit: unit}).Get(ctx, &result)
-	if temporal.IsCanceledError(err) {
+	if stopped(err) {
 		m.Copy.InterruptedIndex = append(m.Copy.InterruptedIndex, unit)
 		return nil
 	}

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -41,9 +40,7 @@ func (m *run) cutOver(ctx workflow.Context) (done bool, err error) {
 	m.Request++
 	m.Status.Cutover.StartedAt = stamp(workflow.Now(ctx))
 	m.enter(ctx, migration.CuttingOver)
-	var result activities.CutoverResult
-	err = workflow.ExecuteActivity(step(ctx, "fence the source, apply the last changes, open the destination"),
-		m.act.CutOver, activities.CutoverInput{Spec: m.spec, From: m.Position, Request: m.Request}).Get(ctx, &result)
+	result, err := m.fenceAndOpen(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -64,6 +61,23 @@ func (m *run) cutOver(ctx workflow.Context) (done bool, err error) {
 	return true, nil
 }
 
+// fenceAndOpen runs the cutover. When it was cancelled and its worker died
+// meanwhile, nobody knows how far it got: a second look settles it.
+func (m *run) fenceAndOpen(ctx workflow.Context) (activities.CutoverResult, error) {
+	in := activities.CutoverInput{Spec: m.spec, From: m.Position, Request: m.Request}
+	var result activities.CutoverResult
+	err := workflow.ExecuteActivity(step(ctx, "fence the source, apply the last changes, open the destination"),
+		m.act.CutOver, in).Get(ctx, &result)
+	if !stopped(err) {
+		return result, err
+	}
+	after, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	in.Settle = true
+	err = workflow.ExecuteActivity(step(after, "find out how far the cutover got, and settle it"), m.act.CutOver, in).Get(after, &result)
+	return result, err
+}
+
 // readiness refuses for what only a look at the clusters can tell.
 func (m *run) readiness(ctx workflow.Context) (*refusal, error) {
 	if r := m.refuseLag(); r != nil {
@@ -75,7 +89,6 @@ func (m *run) readiness(ctx workflow.Context) (*refusal, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Status.Cutover.UnsuccessfulIndexes = slices.Concat(m.Copy.Unsuccessful, result.UnsuccessfulIndexes)
 	if len(result.Refusals) > 0 {
 		return refused(refusedNotReady, "%s", strings.Join(result.Refusals, "; ")), nil
 	}

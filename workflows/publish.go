@@ -16,6 +16,8 @@ const (
 	memoEvery = time.Minute
 	// maxNotices keeps the status document small; the history has them all.
 	maxNotices = 50
+	// shownNotices are the last ones that the Temporal UI shows.
+	shownNotices = 5
 )
 
 // Search attributes; see migration.AttributePhase and the others.
@@ -100,25 +102,30 @@ func (m *run) publish(ctx workflow.Context) {
 
 // details is the status as Markdown for the Temporal UI.
 func details(s migration.Status) string {
-	var b strings.Builder
 	paused := ""
 	if s.Paused {
 		paused = " (paused)"
 	}
-	fmt.Fprintf(&b, "### %s%s\n\n", s.Phase, paused)
-	fmt.Fprintf(&b, "| | |\n|---|---|\n| from | `%s` %s |\n| to | `%s` %s |\n",
-		s.Source.URI, s.Source.Version, s.Destination.URI, s.Destination.Version)
-	fmt.Fprintf(&b, "| copied | %d of %d documents, %d of %d namespaces |\n",
-		s.Copy.Documents.Copied, s.Copy.Documents.Total, s.Copy.NamespacesCompleted, s.Copy.Namespaces)
-	fmt.Fprintf(&b, "| indexes | %d of %d |\n| lag | %d s |\n", s.Copy.Indexes.Built, s.Copy.Indexes.Total, s.Replication.LagSeconds)
+	lines := []string{
+		fmt.Sprintf("### %s%s", s.Phase, paused),
+		"",
+		"| | |", "|---|---|",
+		fmt.Sprintf("| from | `%s` %s |", s.Source.URI, s.Source.Version),
+		fmt.Sprintf("| to | `%s` %s |", s.Destination.URI, s.Destination.Version),
+		fmt.Sprintf("| copied | %d of %d documents, %d of %d namespaces |",
+			s.Copy.Documents.Copied, s.Copy.Documents.Total, s.Copy.NamespacesCompleted, s.Copy.Namespaces),
+		fmt.Sprintf("| indexes | %d of %d |", s.Copy.Indexes.Built, s.Copy.Indexes.Total),
+		fmt.Sprintf("| lag | %d s |", s.Replication.LagSeconds),
+	}
 	if s.Cutover.Deadline != "" {
-		fmt.Fprintf(&b, "| cutover before | %s |\n", s.Cutover.Deadline)
+		lines = append(lines, fmt.Sprintf("| cutover before | %s |", s.Cutover.Deadline))
 	}
 	if s.Error != "" {
-		fmt.Fprintf(&b, "\n**%s**\n", s.Error)
+		lines = append(lines, "", "**"+s.Error+"**")
 	}
-	for i := len(s.Notices) - 1; i >= max(0, len(s.Notices)-5); i-- {
-		fmt.Fprintf(&b, "\n- %s %s", s.Notices[i].At, s.Notices[i].Message)
+	lines = append(lines, "")
+	for i := len(s.Notices) - 1; i >= max(0, len(s.Notices)-shownNotices); i-- {
+		lines = append(lines, "- "+s.Notices[i].At+" "+s.Notices[i].Message)
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -78,8 +77,8 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 	err := workflow.ExecuteActivity(step(sliceCtx, summary), m.act.ApplyChanges, activities.SliceInput{
 		Spec: m.spec, From: m.Position, Duration: sliceLength, CatchUp: catchUp, Past: m.CopyEnd,
 	}).Get(ctx, &result)
-	if temporal.IsCanceledError(err) && ctx.Err() == nil {
-		return nil // stopped before a worker had taken it: nothing was applied
+	if stopped(err) && ctx.Err() == nil {
+		return nil // the next slice begins where this one did
 	}
 	if err != nil {
 		return err

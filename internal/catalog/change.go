@@ -104,7 +104,7 @@ func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson
 		} else {
 			c.Indexes = append(c.Indexes, index)
 		}
-		if !(index.Unique() && c.hasPlainTwin(index)) {
+		if !index.Unique() || !c.hasPlainTwin(index) {
 			added.Indexes = append(added.Indexes, index)
 		}
 	}

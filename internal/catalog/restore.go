@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -156,11 +157,18 @@ func PrepareUnique(ctx context.Context, dst *mongodb.Client, m *Map, on bool) er
 	})
 }
 
-// UniqueViolations looks for documents that stand against a unique index, while
-// no changes are being applied.
-func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map) ([]migration.UnsuccessfulIndex, error) {
+// UniqueViolations looks for documents that stand against a unique index, in all
+// indexes or only in those named, while no changes are being applied. In the
+// middle of the stream, two documents may share a value for a moment that they
+// never shared on the source: what it finds there is a suspicion.
+func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map, only ...migration.UnsuccessfulIndex) ([]migration.UnsuccessfulIndex, error) {
 	var found []migration.UnsuccessfulIndex
 	err := uniqueIndexes(m, func(c Collection, i Index) error {
+		if len(only) > 0 && !slices.ContainsFunc(only, func(u migration.UnsuccessfulIndex) bool {
+			return u.Namespace == c.NS.String() && u.IndexName == i.Name
+		}) {
+			return nil
+		}
 		violation, err := tryUnique(ctx, dst, c, i)
 		if violation != nil {
 			found = append(found, unsuccessful(c, i, "failed", violation))

@@ -35,7 +35,10 @@ type Config struct {
 	Mode                migration.SourceWrites
 	Timeout             time.Duration
 	Request             int
-	Drain               Drainer
+	// SettleOnly finishes a cutover that is past the point of no return, and
+	// backs any other out.
+	SettleOnly bool
+	Drain      Drainer
 	// Verify gives the differences between both sides, none when equal.
 	Verify func(ctx context.Context) ([]string, error)
 	// Constrain makes the destination refuse what unique indexes refuse, or
@@ -90,6 +93,12 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 		return Outcome{Reason: state.Reason, StartedAt: state.StartedAt}, c.restore(context.WithoutCancel(ctx))
 	case state.Request == c.Request && state.State == ownership.CutoverFenced && time.Now().After(state.Deadline):
 		return c.backOut(ctx, state, errors.New("an attempt ended within the cutover timeout and the next began after it"))
+	}
+	if c.SettleOnly {
+		if state.State != ownership.CutoverFenced {
+			return Outcome{Reason: "canceled before the source was fenced"}, c.restore(context.WithoutCancel(ctx))
+		}
+		return c.backOut(ctx, state, errors.New("the cutover was canceled"))
 	}
 	return c.fenceAndOpen(ctx, state)
 }

@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -28,8 +29,8 @@ func IndexBuilds(ctx context.Context, c *mongodb.Client) ([]string, error) {
 	for _, doc := range docs {
 		db, _ := doc.Lookup("command", "$db").StringValueOK()
 		coll, ok := doc.Lookup("command", "createIndexes").StringValueOK()
-		if ok {
-			names = append(names, db+"."+coll)
+		if name := db + "." + coll; ok && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names, nil

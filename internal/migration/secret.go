@@ -3,7 +3,6 @@ package migration
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -75,11 +74,17 @@ func (u URI) Hosts() string {
 	if u.IsReference() {
 		return string(u)
 	}
-	parsed, err := url.Parse(u.String())
-	if err != nil || parsed.Host == "" {
-		return u.String()
+	_, rest, ok := strings.Cut(u.String(), "://")
+	if !ok {
+		return redacted // whatever it is, it may hold a secret
 	}
-	return parsed.Host
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = rest[at+1:]
+	}
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
 }
 
 // MarshalJSON gives the redacted form: a URI is for showing, an Endpoint is for

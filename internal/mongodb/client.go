@@ -18,7 +18,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/description"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/session"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"mongoferry/internal/migration"
@@ -82,7 +81,7 @@ func Connect(name string, e migration.Endpoint) (*Client, error) {
 		return nil, &migration.Fault{Kind: migration.BadConfiguration,
 			Message: name + ": the connection string is not valid", Err: migration.RedactError(err)}
 	}
-	cfg, err := topology.NewConfig(opts, &session.ClusterClock{})
+	cfg, err := topology.NewConfig(opts, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: configure the connection: %w", name, migration.RedactError(err))
 	}

@@ -67,7 +67,7 @@ func parseBatch(reply bson.Raw, field string) (Batch, error) {
 	}
 	id, _ := cursor.Lookup("id").AsInt64OK()
 	token, _ := cursor.Lookup("postBatchResumeToken").DocumentOK()
-	return Batch{Documents: bson.RawArray(array), ID: id, PostBatchToken: token, Reply: reply}, nil
+	return Batch{Documents: array, ID: id, PostBatchToken: token, Reply: reply}, nil
 }
 
 // Next gives the next batch, nil when there is none. A change stream gives empty

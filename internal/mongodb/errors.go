@@ -13,6 +13,9 @@ import (
 	"mongoferry/internal/migration"
 )
 
+// codeAtlasError is what Atlas answers to a wrong password.
+const codeAtlasError = 8000
+
 // Server error codes that a caller branches on.
 const (
 	CodeBadValue                 = 2
@@ -110,19 +113,15 @@ func authenticationAdvice(c *Client) string {
 }
 
 func isAuthentication(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if de, ok := err.(driver.Error); ok && (de.Code == CodeAuthenticationFailed || de.Code == 8000) {
-			return true
-		}
-		if sel, ok := err.(topology.ServerSelectionError); ok {
-			return serversRefuseAuthentication(sel)
-		}
+	var de driver.Error
+	if errors.As(err, &de) && (de.Code == CodeAuthenticationFailed || de.Code == codeAtlasError) {
+		return true
 	}
-	return false
-}
-
-func serversRefuseAuthentication(sel topology.ServerSelectionError) bool {
-	for _, s := range sel.Desc.Servers {
+	var selection topology.ServerSelectionError
+	if !errors.As(err, &selection) {
+		return false
+	}
+	for _, s := range selection.Desc.Servers {
 		if s.LastError != nil && isAuthentication(s.LastError) {
 			return true
 		}

@@ -17,16 +17,17 @@ import (
 // applied. It is written down before and after, so that a run that repeats it
 // can tell.
 func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
+	// First of all: what is past cannot be understood from the map as it is now.
+	past, err := a.log.isDone(e.token)
+	if err != nil || past {
+		return err
+	}
 	do, err := a.catalogChange(e)
 	if err != nil || do == nil {
 		return err
 	}
 	if a.Watch != nil {
 		a.Watch(Change{NS: e.ns, Kind: e.kind, At: e.at})
-	}
-	past, err := a.log.isDone(e.token)
-	if err != nil || past {
-		return err
 	}
 	what := e.kind + " of " + e.ns.String()
 	err = mongodb.Retry(ctx, a.Log, what, func() error {

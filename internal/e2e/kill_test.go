@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"mongoferry/internal/devstack"
+	"mongoferry/internal/migration"
+)
+
+// ordeal is a migration under a workload that is to end identical whatever is done
+// to it on the way.
+type ordeal struct {
+	*stack
+	id       string
+	workload *workload
+	worker   *devstack.Process
+}
+
+func newOrdeal(t *testing.T, id string, documents int) *ordeal {
+	t.Helper()
+	s := newStack(t)
+	fill(t, s.source, documents)
+	o := &ordeal{stack: s, id: id, worker: s.worker()}
+	o.workload = startWorkload(t, s.src.URI(), 400)
+	s.start(s.spec(id))
+	return o
+}
+
+// reach waits for a phase in which something has been done already.
+func (o *ordeal) reach(phase migration.Phase) {
+	o.t.Helper()
+	o.await(o.id, "phase "+string(phase), func(st migration.Status) bool { return st.Phase == phase })
+}
+
+// finish cuts over until it completes and compares.
+func (o *ordeal) finish() {
+	o.t.Helper()
+	final := o.cutOver()
+	o.workload.end()
+	if len(final.Cutover.UnsuccessfulIndexes) > 0 {
+		o.t.Errorf("unsuccessful indexes: %+v", final.Cutover.UnsuccessfulIndexes)
+	}
+	o.identical()
+	if lost := o.workload.lost(o.dest); len(lost) > 0 {
+		o.t.Errorf("%d acknowledged writes are lost: %v", len(lost), lost)
+	}
+	o.t.Logf("%d writes, %d events applied, notices %v", o.workload.writes.Load(), final.Replication.EventsApplied, final.Notices)
+}
+
+// cutOver asks again when a cutover was backed out.
+func (o *ordeal) cutOver() migration.Status {
+	o.t.Helper()
+	for range 20 {
+		o.await(o.id, "phase ready or the end", func(st migration.Status) bool {
+			return st.Phase == migration.Ready || st.Phase == migration.Completed
+		})
+		if _, err := o.update(o.id, migration.MessageCutover); err != nil {
+			o.t.Logf("cutover: %v", err)
+		}
+		st := o.await(o.id, "ready or completed", func(st migration.Status) bool {
+			return st.Phase == migration.Completed || st.Phase == migration.Ready
+		})
+		if st.Phase == migration.Completed {
+			return st
+		}
+	}
+	o.t.Fatal("20 cutovers came to nothing")
+	return migration.Status{}
+}
+
+func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp, migration.Ready} {
+		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
+			o := newOrdeal(t, "kill-"+string(phase), 100_000)
+			o.reach(phase)
+			if err := o.worker.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			o.worker = o.stack.worker()
+			o.finish()
+		})
+	}
+}
+
+func TestTemporalKilled(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []migration.Phase{migration.Copying, migration.Ready} {
+		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
+			o := newOrdeal(t, "temporal-"+string(phase), 100_000)
+			o.reach(phase)
+			if err := o.temporal.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.temporal.Restart(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			o.finish()
+		})
+	}
+}
+
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp} {
+		for _, side := range []string{"source", "destination"} {
+			t.Run(side+" "+string(phase), func(t *testing.T) {
+				t.Parallel()
+				o := newOrdeal(t, side+"-"+string(phase), 100_000)
+				o.reach(phase)
+				server := o.src
+				if side == "destination" {
+					server = o.dst
+				}
+				if err := server.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				if err := server.Restart(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				o.finish()
+			})
+		}
+	}
+}
