@@ -36,7 +36,7 @@ func TestWrongUse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"unknown command", []string{"strat"}, "unknown command"},
+		{"unknown command", []string{"begin"}, "unknown command"},
 		{"unknown flag", []string{"status", "--nope"}, "unknown flag: --nope"},
 		{"broken YAML", []string{"start", "--config", broken}, "yaml"},
 		{"unknown key", []string{"start", "--config", unknown}, `line 2: unknown key "sorce"`},

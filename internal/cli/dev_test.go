@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ func TestDev(t *testing.T) {
 	s := &stand{t: t}
 	for round := range 2 {
 		d, stop := startDev(t, environ)
-		s.environ = append(environ, "TEMPORAL_ADDRESS="+d.Address)
+		s.environ = slices.Concat(environ, []string{"TEMPORAL_ADDRESS=" + d.Address})
 		if round == 0 {
 			s.want(s.run("dev"), exitFailed, "", "another starter dev is running")
 			got := s.run("start", "--id", "kept", "--source", "mongodb://u:hunter2@127.0.0.1:1/", "--destination", "mongodb://127.0.0.1:2/", "-o", "json")

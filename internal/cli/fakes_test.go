@@ -55,7 +55,6 @@ func registerFakes(w worker.Worker) {
 type fake struct {
 	status  migration.Status
 	cutover bool
-	expire  bool
 }
 
 func fakeMigrate(ctx workflow.Context, in workflows.Input) (migration.Status, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
@@ -27,13 +26,13 @@ func specOptions(s *migration.Spec) []option {
 		{name: "exclude", kind: list, usage: "do not migrate this `NAMESPACE`; repeatable, wins over --include", set: patterns(&s.Exclude)},
 		{name: "drop-destination", kind: boolean, usage: "delete existing data in the namespaces to be migrated", set: truth(&s.DropDestination)},
 		{name: "cutover-window", def: shortDuration(migration.DefaultCutoverWindow),
-			usage: "how long after phase ready is reached the `DURATION` for a cutover lasts", set: duration(&s.CutoverWindow, time.Second)},
+			usage: "how long after phase ready is reached the `DURATION` for a cutover lasts", set: duration(&s.CutoverWindow)},
 		{name: "extension", def: shortDuration(migration.DefaultExtension),
-			usage: "the `DURATION` that extend adds to it", set: duration(&s.Extension, time.Second)},
+			usage: "the `DURATION` that extend adds to it", set: duration(&s.Extension)},
 		{name: "ready-lag", def: shortDuration(migration.DefaultReadyLag),
-			usage: "phase ready is reached at this lag, a `DURATION`", set: duration(&s.ReadyLag, time.Second)},
+			usage: "phase ready is reached at this lag, a `DURATION`", set: duration(&s.ReadyLag)},
 		{name: "cutover-timeout", def: shortDuration(migration.DefaultCutoverTimeout),
-			usage: "a cutover that is not done after this `DURATION` is backed out", set: duration(&s.CutoverTimeout, time.Second)},
+			usage: "a cutover that is not done after this `DURATION` is backed out", set: duration(&s.CutoverTimeout)},
 		{name: "source-writes", def: string(migration.BlockWrites),
 			usage: "`WHO` stops the writes to the source at cutover: block (mongoferry) or stopped (you)",
 			set:   choice(&s.SourceWrites, migration.BlockWrites, migration.StoppedWrites)},

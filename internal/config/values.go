@@ -61,15 +61,18 @@ func truth(to *bool) func([]string) error {
 	}
 }
 
-// duration takes a length of time of at least least.
-func duration(to *time.Duration, least time.Duration) func([]string) error {
+// leastDuration is below what any of the durations can mean.
+const leastDuration = time.Second
+
+// duration takes a length of time.
+func duration(to *time.Duration) func([]string) error {
 	return func(values []string) error {
 		v, err := time.ParseDuration(values[0])
 		if err != nil {
 			return fmt.Errorf("%q: want a duration like 90s, 15m or 120h", values[0])
 		}
-		if v < least {
-			return fmt.Errorf("%s: want at least %s", values[0], shortDuration(least))
+		if v < leastDuration {
+			return fmt.Errorf("%s: want at least %s", values[0], shortDuration(leastDuration))
 		}
 		*to = v
 		return nil
