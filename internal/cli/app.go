@@ -146,7 +146,7 @@ func (a *App) cleanUp() error {
 // commands are all there is. A command exists only when what it does exists.
 func (a *App) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.devCommand(), a.validateCommand(), a.startCommand(), a.listCommand(), a.statusCommand(),
+		a.demoCommand(), a.devCommand(), a.validateCommand(), a.startCommand(), a.listCommand(), a.statusCommand(),
 		a.watchCommand(), a.historyCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(),
 		a.cutoverCommand(), a.cancelCommand(), a.releaseSourceCommand(), a.cleanupCommand(),
 	}

@@ -76,14 +76,7 @@ func (c *connection) start(ctx context.Context, spec migration.Spec) error {
 	}
 	call, cancel := briefly(ctx)
 	defer cancel()
-	_, err := c.ExecuteWorkflow(call, client.StartWorkflowOptions{
-		ID: spec.ID, TaskQueue: c.app.taskQueue,
-		// A completed one must stay findable: release-source goes by its id.
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("%s → %s", spec.Source.Address().Hosts(), spec.Destination.Address().Hosts()),
-	}, migration.WorkflowMigrate, workflows.Input{Spec: spec})
+	_, err := c.ExecuteWorkflow(call, c.startOptions(spec), migration.WorkflowMigrate, workflows.Input{Spec: spec})
 	var exists *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &exists) {
 		return c.explainExisting(ctx, spec.ID)
@@ -102,6 +95,18 @@ func (c *connection) start(ctx context.Context, spec migration.Spec) error {
 		c.app.note("note: no worker works on task queue %s yet; the migration begins when one does", c.app.taskQueue)
 	}
 	return nil
+}
+
+// startOptions are those of a migration's workflow.
+func (c *connection) startOptions(spec migration.Spec) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: spec.ID, TaskQueue: c.app.taskQueue,
+		// A completed one must stay findable: release-source goes by its id.
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            fmt.Sprintf("%s → %s", spec.Source.Address().Hosts(), spec.Destination.Address().Hosts()),
+	}
 }
 
 // refuseUncleaned: after a workflow was terminated, the clusters still bear its

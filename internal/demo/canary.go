@@ -19,7 +19,7 @@ const CanaryDB = "demo_canary"
 // migration says that it is open.
 type Canary struct {
 	stop context.CancelFunc
-	wg   sync.WaitGroup
+	done chan struct{}
 
 	mu        sync.Mutex
 	opened    bool
@@ -34,8 +34,11 @@ const canaryPause = 2 * time.Millisecond
 // StartCanary begins to write.
 func StartCanary(ctx context.Context, source, destination *mongo.Client) *Canary {
 	ctx, stop := context.WithCancel(ctx)
-	c := &Canary{stop: stop}
-	c.wg.Go(func() { c.run(ctx, source, destination) })
+	c := &Canary{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.run(ctx, source, destination)
+	}()
 	return c
 }
 
@@ -46,17 +49,23 @@ func (c *Canary) Opened() {
 	c.opened = true
 }
 
-// Stop ends it and gives how long writes were refused, from the first refusal by
-// the source to the first write that the destination took.
-func (c *Canary) Stop() (time.Duration, error) {
-	c.stop()
-	c.wg.Wait()
+// Await waits until the destination took a write, and gives how long writes were
+// refused: from the first refusal by the source to that write.
+func (c *Canary) Await(ctx context.Context) (time.Duration, error) {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("wait for the canary to write to the destination: %w", ctx.Err())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refused == 0 && c.failed == nil {
-		return 0, fmt.Errorf("the canary never wrote to the destination")
-	}
 	return c.refused, c.failed
+}
+
+// Stop ends it, whatever it has found.
+func (c *Canary) Stop() {
+	c.stop()
+	<-c.done
 }
 
 func (c *Canary) run(ctx context.Context, source, destination *mongo.Client) {
@@ -68,7 +77,7 @@ func (c *Canary) run(ctx context.Context, source, destination *mongo.Client) {
 		}
 		c.mu.Unlock()
 		_, err := client.Database(CanaryDB).Collection("beats").InsertOne(ctx, bson.D{{Key: "_id", Value: i}})
-		if c.took(err, client == destination) {
+		if c.took(ctx, err, client == destination) {
 			return
 		}
 		select {
@@ -79,10 +88,12 @@ func (c *Canary) run(ctx context.Context, source, destination *mongo.Client) {
 }
 
 // took notes the answer to a write; true when there is nothing more to measure.
-func (c *Canary) took(err error, atDestination bool) bool {
+func (c *Canary) took(ctx context.Context, err error, atDestination bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return true
 	case err == nil && atDestination:
 		c.refused = time.Since(c.refusedAt)
 		return true
