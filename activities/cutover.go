@@ -55,8 +55,9 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 			Drain: d, Verify: v.compare, Constrain: s.constrain,
 		})
 		return CutoverResult{
-			Completed: out.Completed, Reason: out.Reason, Position: d.position, StartedAt: out.StartedAt, FencedAt: out.FencedAt,
-			WritesAcceptedAt: out.WritesAcceptedAt, SourceBlocked: out.Completed && in.Spec.SourceWrites == migration.BlockWrites,
+			Completed: out.Completed, Reason: out.Reason, Position: d.position, Replication: d.status(),
+			StartedAt: out.StartedAt, FencedAt: out.FencedAt, WritesAcceptedAt: out.WritesAcceptedAt,
+			SourceBlocked: out.Completed && in.Spec.SourceWrites == migration.BlockWrites,
 		}, err
 	})
 }

@@ -109,15 +109,17 @@ type CutoverInput struct {
 }
 
 // CutoverResult is either completed, with the destination open for writes, or
-// backed out for a reason, with the source writable again.
+// backed out for a reason, with the source writable again. Event counts are of
+// the cutover alone.
 type CutoverResult struct {
-	Completed        bool      `json:"completed"`
-	Reason           string    `json:"reason,omitempty"`
-	Position         Position  `json:"position"`
-	StartedAt        time.Time `json:"startedAt"`
-	FencedAt         time.Time `json:"fencedAt"`
-	WritesAcceptedAt time.Time `json:"writesAcceptedAt"`
-	SourceBlocked    bool      `json:"sourceBlocked"`
+	Completed        bool                        `json:"completed"`
+	Reason           string                      `json:"reason,omitempty"`
+	Position         Position                    `json:"position"`
+	Replication      migration.ReplicationStatus `json:"replication"`
+	StartedAt        time.Time                   `json:"startedAt"`
+	FencedAt         time.Time                   `json:"fencedAt"`
+	WritesAcceptedAt time.Time                   `json:"writesAcceptedAt"`
+	SourceBlocked    bool                        `json:"sourceBlocked"`
 }
 
 // FinalizeResult names the indexes that are not as on the source.

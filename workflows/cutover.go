@@ -45,7 +45,7 @@ func (m *run) cutOver(ctx workflow.Context) (done bool, err error) {
 		return false, err
 	}
 	if result.Position.ResumeToken != nil {
-		m.advance(result.Position)
+		m.advance(result.Position, result.Replication)
 	}
 	if !result.Completed {
 		m.enter(ctx, migration.Ready)

@@ -83,18 +83,20 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 	if err != nil {
 		return err
 	}
-	m.advance(result.Position)
-	r := &m.Status.Replication
-	read, applied := r.EventsRead+result.Replication.EventsRead, r.EventsApplied+result.Replication.EventsApplied
-	*r = result.Replication
-	r.EventsRead, r.EventsApplied = read, applied
+	m.advance(result.Position, result.Replication)
 	m.touch(ctx)
 	return nil
 }
 
-func (m *run) advance(to activities.Position) {
+// advance takes in how far an activity has applied changes; its counts of events
+// are its own.
+func (m *run) advance(to activities.Position, done migration.ReplicationStatus) {
+	r := &m.Status.Replication
+	done.EventsRead += r.EventsRead
+	done.EventsApplied += r.EventsApplied
+	*r = done
 	m.Position = to
-	m.Status.Replication.LastAppliedOpTime = to.OpTime
+	r.LastAppliedOpTime = to.OpTime
 	if !to.OpTime.Before(m.CopyEnd) {
 		m.Status.InitialSync.Completed = true
 	}

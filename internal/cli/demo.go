@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -77,34 +78,62 @@ func (a *App) demo(ctx context.Context, f demoFlags) (err error) {
 		return interrupted(ctx, err)
 	}
 	defer c.Close()
-	stopWorker := a.demoWorker(ctx, servers)
-	defer func() { err = errors.Join(err, stopWorker()) }()
+	working, stopWorker := a.demoWorker(ctx, servers)
+	defer stopWorker()
 	d := &demonstration{connection: c, servers: servers, application: application, flags: f, progress: a.newFollower(a.output != "json")}
-	return interrupted(ctx, d.run(ctx))
+	return interrupted(working, d.run(working))
 }
 
 // interrupted says so instead of what the interruption brought about.
 func interrupted(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case errors.Is(context.Cause(ctx), errWorkerEnded):
+		return context.Cause(ctx)
+	default:
 		return errors.New("interrupted; everything is being removed")
 	}
-	return err
 }
 
+// errWorkerEnded is why the demo ends when its worker has.
+var errWorkerEnded = errors.New("the worker has ended")
+
 // demoWorker runs a worker in this process until the returned function ends it.
-func (a *App) demoWorker(ctx context.Context, servers *demoServers) (stop func() error) {
+// The context it gives ends when the worker does.
+func (a *App) demoWorker(ctx context.Context, servers *demoServers) (working context.Context, stop func()) {
+	working, fail := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
-		done <- workerapp.Run(ctx, workerapp.Options{
+		defer close(done)
+		err := workerapp.Run(ctx, workerapp.Options{
 			HostPort: servers.temporal.Address(), TaskQueue: a.taskQueue, Key: servers.key,
-			Log: telemetry.NewLogger(a.Err, zapcore.ErrorLevel),
+			Log: telemetry.NewLogger(untilDone{ctx, a.Err}, zapcore.ErrorLevel),
 		})
+		if err != nil {
+			fail(fmt.Errorf("%w: %w", errWorkerEnded, err))
+		}
 	}()
-	return func() error {
+	return working, func() {
 		cancel()
-		return <-done
+		<-done
+		fail(nil)
 	}
+}
+
+// untilDone writes until a context ends: what a worker says when it is torn out of
+// its work is no news.
+type untilDone struct {
+	ctx context.Context
+	out io.Writer
+}
+
+func (w untilDone) Write(line []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return len(line), nil
+	}
+	return w.out.Write(line)
 }
 
 func (d *demonstration) run(ctx context.Context) error {

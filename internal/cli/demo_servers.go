@@ -23,7 +23,7 @@ func startDemoServers(ctx context.Context) (*demoServers, error) {
 	var errs [3]error
 	var all sync.WaitGroup
 	all.Go(func() {
-		s.temporal, errs[0] = devstack.StartTemporal(ctx, devstack.TemporalOptions{UI: true, UIPort: ifFree(uiPort)})
+		s.temporal, errs[0] = startDemoTemporal(ctx)
 	})
 	all.Go(func() {
 		s.source, errs[1] = devstack.StartReplicaSet(ctx, devstack.ReplicaSetOptions{Name: "source"})
@@ -36,6 +36,18 @@ func startDemoServers(ctx context.Context) (*demoServers, error) {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// startDemoTemporal has its UI at the usual port, unless somebody is there or is
+// quicker.
+func startDemoTemporal(ctx context.Context) (*devstack.TemporalServer, error) {
+	if port := ifFree(uiPort); port != 0 {
+		t, err := devstack.StartTemporal(ctx, devstack.TemporalOptions{UI: true, UIPort: port})
+		if err == nil || ctx.Err() != nil || ifFree(uiPort) != 0 {
+			return t, err
+		}
+	}
+	return devstack.StartTemporal(ctx, devstack.TemporalOptions{UI: true})
 }
 
 // environ is how the starter's other commands find Temporal.

@@ -40,7 +40,10 @@ func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh b
 		}
 		s.Copy.Indexes.Built += live.IndexesBuilt
 		if live.Replication != nil {
+			read, applied := s.Replication.EventsRead, s.Replication.EventsApplied
 			s.Replication = *live.Replication
+			s.Replication.EventsRead += read
+			s.Replication.EventsApplied += applied
 		}
 		if fresh && later(live.At, s.UpdatedAt) {
 			s.UpdatedAt = live.At

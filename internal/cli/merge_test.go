@@ -26,6 +26,7 @@ func TestMergeAddsUp(t *testing.T) {
 	t.Parallel()
 	s := migration.Status{UpdatedAt: "2026-01-01T00:00:00Z"}
 	s.Copy.Documents.Copied, s.Copy.Indexes.Built, s.Replication.LagSeconds = 100, 1, 50
+	s.Replication.EventsApplied = 1000
 	failed := &workflow.PendingActivityInfo{
 		ActivityType: &commonpb.ActivityType{Name: "Slice"}, Attempt: 4,
 		LastFailure: &failurepb.Failure{Message: "dial mongodb://u:hunter2@h/: refused"},
@@ -33,10 +34,10 @@ func TestMergeAddsUp(t *testing.T) {
 	merge(&s, []*workflow.PendingActivityInfo{
 		pending(t, "1", migration.Live{Copied: &migration.Copied{Documents: 10, Bytes: 3}, At: "2026-01-01T00:00:05Z"}),
 		pending(t, "2", migration.Live{Copied: &migration.Copied{Documents: 1}, IndexesBuilt: 2, At: "2026-01-01T00:00:01Z"}),
-		pending(t, "3", migration.Live{Replication: &migration.ReplicationStatus{LagSeconds: 3}}),
+		pending(t, "3", migration.Live{Replication: &migration.ReplicationStatus{LagSeconds: 3, EventsApplied: 7}}),
 		failed,
 	}, true)
-	if s.Copy.Documents.Copied != 111 || s.Copy.Bytes.Copied != 3 || s.Copy.Indexes.Built != 3 || s.Replication.LagSeconds != 3 {
+	if s.Copy.Documents.Copied != 111 || s.Copy.Bytes.Copied != 3 || s.Copy.Indexes.Built != 3 || s.Replication.LagSeconds != 3 || s.Replication.EventsApplied != 1007 {
 		t.Errorf("got %+v", s)
 	}
 	if s.UpdatedAt != "2026-01-01T00:00:05Z" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -131,13 +130,4 @@ func (p *Process) await(ctx context.Context, what string, holds func() error) er
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// FreePort gives a TCP port of the loopback interface that nobody uses.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }

@@ -8,7 +8,8 @@ type Live struct {
 	// Copied counts what this activity copied and the workflow does not know
 	// of yet.
 	Copied *Copied `json:"copied,omitempty"`
-	// Replication replaces the status document's part.
+	// Replication replaces the status document's part, but for the counts of
+	// events: those are of this activity alone.
 	Replication *ReplicationStatus `json:"replication,omitempty"`
 	// IndexesBuilt counts what the workflow does not know of yet.
 	IndexesBuilt int64 `json:"indexesBuilt,omitempty"`
