@@ -45,14 +45,11 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 			return CutoverResult{}, err
 		}
 		v := verifier{session: s}
-		if err := v.suspect(ctx); err != nil {
-			return CutoverResult{}, err
-		}
 		out, err := cutover.Run(ctx, cutover.Config{
 			Source: s.source, Destination: s.destination, Ledger: s.ledger,
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
 			Epoch:      epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
-			Drain: d, Verify: v.compare, Constrain: s.constrain,
+			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: s.constrain,
 		})
 		return CutoverResult{
 			Completed: out.Completed, Reason: out.Reason, Position: d.position, Replication: d.status(),
@@ -85,7 +82,7 @@ type verifier struct {
 	suspects []migration.UnsuccessfulIndex
 }
 
-// suspect looks for violations of unique indexes before anything is fenced, so
+// suspect looks for violations of unique indexes before the source is fenced, so
 // that only what was found has to be looked at again while writers wait.
 func (v *verifier) suspect(ctx context.Context) error {
 	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)

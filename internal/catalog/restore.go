@@ -146,14 +146,17 @@ func uniqueIndexes(m *Map, do func(c Collection, i Index) error) error {
 
 // PrepareUnique makes the destination refuse new equal keys in every index that
 // is to be unique, or stops doing so. It costs next to nothing. An index that is
-// not there is left to Restore.
+// not there is left to Restore; a collection may be under another name than the
+// map says when an attempt died in the middle of its rename.
 func PrepareUnique(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
 	return uniqueIndexes(m, func(c Collection, i Index) error {
 		err := collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: on})
-		if mongodb.Code(err) == mongodb.CodeIndexNotFound {
+		switch mongodb.Code(err) {
+		case mongodb.CodeIndexNotFound, mongodb.CodeNamespaceNotFound:
 			return nil
+		default:
+			return err
 		}
-		return err
 	})
 }
 

@@ -39,6 +39,9 @@ type Config struct {
 	// backs any other out.
 	SettleOnly bool
 	Drain      Drainer
+	// Suspect looks, before the source is fenced, for what takes long to look
+	// at: Verify then only looks again at what it has found. It may be nil.
+	Suspect func(ctx context.Context) error
 	// Verify gives the differences between both sides, none when equal.
 	Verify func(ctx context.Context) ([]string, error)
 	// Constrain makes the destination refuse what unique indexes refuse, or

@@ -16,9 +16,24 @@ import (
 // errIntruder marks a write that came although the source was fenced.
 var errIntruder = errors.New("a write reached the source after the fence")
 
+// approach does before the fence whatever can be done there: the lag of that
+// moment is made up while the source still takes writes.
+func (c Config) approach(ctx context.Context) error {
+	if _, err := c.drainToNote(ctx, "approach"); err != nil {
+		return err
+	}
+	if c.Suspect == nil {
+		return nil
+	}
+	return c.Suspect(ctx)
+}
+
 // prepareOpening does everything up to the point of no return and gives the time
 // since which writes to the source are refused.
 func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err error) {
+	if err := c.approach(ctx); err != nil {
+		return fencedAt, err
+	}
 	if c.Mode == migration.BlockWrites {
 		if err := c.block(ctx); err != nil {
 			return fencedAt, err
