@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
 )
@@ -27,10 +29,39 @@ func newOrdeal(t *testing.T, id string, documents int) *ordeal {
 	return o
 }
 
-// reach waits for a phase in which something has been done already.
+// reach waits for a phase. Catching up is over in no time unless there is much to
+// catch up with: so much is written while the copy is paused.
 func (o *ordeal) reach(phase migration.Phase) {
 	o.t.Helper()
-	o.await(o.id, "phase "+string(phase), func(st migration.Status) bool { return st.Phase == phase })
+	if phase == migration.CatchingUp {
+		o.awaitPhase(o.id, migration.Copying)
+		o.mustUpdate(migration.MessagePause)
+		o.burst(60_000)
+		o.mustUpdate(migration.MessageResume)
+	}
+	o.awaitPhase(o.id, phase)
+}
+
+func (o *ordeal) mustUpdate(name string) {
+	o.t.Helper()
+	if answer, err := o.update(o.id, name); err != nil {
+		o.t.Fatalf("%s: %s, %v", name, answer, err)
+	}
+}
+
+// burst writes many small documents.
+func (o *ordeal) burst(documents int) {
+	o.t.Helper()
+	coll := o.source.Database("shop").Collection("burst")
+	for from := 0; from < documents; from += 1000 {
+		docs := make([]any, 1000)
+		for i := range docs {
+			docs[i] = bson.D{{Key: "_id", Value: from + i}}
+		}
+		if _, err := coll.InsertMany(context.Background(), docs); err != nil {
+			o.t.Fatal(err)
+		}
+	}
 }
 
 // finish cuts over until it completes and compares.

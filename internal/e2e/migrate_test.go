@@ -12,10 +12,33 @@ import (
 	"mongoferry/internal/migration"
 )
 
+// BenchmarkTenDocuments measures what a rehearsal costs: from start to ready and
+// from cutover to completed, nobody writing.
+func BenchmarkTenDocuments(b *testing.B) {
+	var toReady, toCompleted time.Duration
+	for range b.N {
+		s := newStack(b)
+		s.worker()
+		ready, completed := s.tenDocuments()
+		toReady += ready
+		toCompleted += completed
+	}
+	b.ReportMetric(toReady.Seconds()/float64(b.N), "s-to-ready")
+	b.ReportMetric(toCompleted.Seconds()/float64(b.N), "s-to-completed")
+}
+
 func TestTenDocuments(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.worker()
+	ready, completed := s.tenDocuments()
+	t.Logf("start to ready: %s, cutover to completed: %s", ready, completed)
+	s.identical()
+}
+
+// tenDocuments migrates as many.
+func (s *stack) tenDocuments() (ready, completed time.Duration) {
+	s.t.Helper()
 	ctx := context.Background()
 	coll := s.source.Database("shop").Collection("orders")
 	docs := make([]any, 10)
@@ -23,30 +46,30 @@ func TestTenDocuments(t *testing.T) {
 		docs[i] = bson.D{{Key: "_id", Value: i}, {Key: "n", Value: i}}
 	}
 	if _, err := coll.InsertMany(ctx, docs); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	_, err := coll.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "n", Value: 1}}, Options: options.Index().SetUnique(true)})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	began := time.Now()
 	run := s.start(s.spec("ten"))
 	s.awaitPhase("ten", migration.Ready)
-	t.Logf("start to ready: %s", time.Since(began))
+	ready = time.Since(began)
 	if _, err := coll.UpdateOne(ctx, bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: 1}}}}); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	began = time.Now()
 	if _, err := s.update("ten", migration.MessageCutover); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	var final migration.Status
 	if err := run.Get(ctx, &final); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Logf("cutover to completed: %s", time.Since(began))
+	completed = time.Since(began)
 	if final.Phase != migration.Completed || len(final.Cutover.UnsuccessfulIndexes) > 0 || len(final.Notices) > 0 {
-		t.Errorf("final status %+v", final)
+		s.t.Errorf("final status %+v", final)
 	}
-	s.identical()
+	return ready, completed
 }

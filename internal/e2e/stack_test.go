@@ -44,7 +44,7 @@ var workerBinary = sync.OnceValues(func() (string, error) {
 
 // stack is two replica sets, Temporal and workers.
 type stack struct {
-	t        *testing.T
+	t        testing.TB
 	src, dst *devstack.ReplicaSet
 	temporal *devstack.TemporalServer
 	key      seal.Key
@@ -54,7 +54,7 @@ type stack struct {
 	workers  int
 }
 
-func newStack(t *testing.T) *stack {
+func newStack(t testing.TB) *stack {
 	t.Helper()
 	s := &stack{
 		t: t, key: seal.NewKey(),
@@ -75,7 +75,7 @@ func newStack(t *testing.T) *stack {
 	return s
 }
 
-func connect(t *testing.T, uri string) *mongo.Client {
+func connect(t testing.TB, uri string) *mongo.Client {
 	t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(uri))
 	if err != nil {
