@@ -88,7 +88,9 @@ func TestDemoInterrupted(t *testing.T) {
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
-			<-ended
+			if err := <-ended; err == nil {
+				t.Error("the interrupted demo ended well")
+			}
 			if code := cmd.ProcessState.ExitCode(); code != exitFailed {
 				t.Errorf("exit code %d", code)
 			}

@@ -56,10 +56,18 @@ type stack struct {
 
 func newStack(t testing.TB) *stack {
 	t.Helper()
+	return newStackOf(t, devstack.ReplicaSetOptions{})
+}
+
+// newStackOf starts both replica sets with these options.
+func newStackOf(t testing.TB, o devstack.ReplicaSetOptions) *stack {
+	t.Helper()
+	src, dst := o, o
+	src.Name, dst.Name = "src", "dst"
 	s := &stack{
 		t: t, key: seal.NewKey(),
-		src:      devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "src"}),
-		dst:      devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "dst"}),
+		src:      devstack.NewReplicaSet(t, src),
+		dst:      devstack.NewReplicaSet(t, dst),
 		temporal: devstack.NewTemporal(t),
 	}
 	s.source, s.dest = connect(t, s.src.URI()), connect(t, s.dst.URI())
@@ -162,9 +170,9 @@ func (s *stack) await(id, what string, wanted func(migration.Status) bool) migra
 	return last
 }
 
-func (s *stack) awaitPhase(id string, phase migration.Phase) migration.Status {
+func (s *stack) awaitPhase(id string, phase migration.Phase) {
 	s.t.Helper()
-	return s.await(id, "phase "+string(phase), func(st migration.Status) bool { return st.Phase == phase })
+	s.await(id, "phase "+string(phase), func(st migration.Status) bool { return st.Phase == phase })
 }
 
 // update sends a message and waits for its answer.

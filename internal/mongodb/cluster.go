@@ -145,7 +145,7 @@ func MajorityOpTime(ctx context.Context, c *Client) (migration.OpTime, error) {
 }
 
 // AppendNote writes a no-op with a message into the oplog, waits until a
-// majority holds it, and gives its time.
+// majority holds it, and gives a time that is not before it.
 func AppendNote(ctx context.Context, c *Client, message string) (migration.OpTime, error) {
 	reply, err := c.Run(ctx, "admin", bson.D{
 		{Key: "appendOplogNote", Value: 1},
@@ -157,7 +157,9 @@ func AppendNote(ctx context.Context, c *Client, message string) (migration.OpTim
 	}
 	t, i, ok := reply.Lookup("operationTime").TimestampOK()
 	if !ok {
-		return migration.OpTime{}, errors.New(c.name + ": appendOplogNote gave no operationTime")
+		// A server that has just started and cannot sign times yet leaves this
+		// out. The note is on a majority: the majority's time is not before it.
+		return MajorityOpTime(ctx, c)
 	}
 	return migration.OpTime{T: t, I: i}, nil
 }

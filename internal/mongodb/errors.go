@@ -84,6 +84,9 @@ func (c *Client) asError(command, db string, reply bson.Raw, err error) error {
 		return &migration.Fault{Kind: migration.AccessDenied,
 			Message: authenticationAdvice(c), Err: migration.RedactError(err)}
 	}
+	if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
+		return fmt.Errorf("%s %s: %w", c.name, c.address.Hosts(), unreachable{selection})
+	}
 	return fmt.Errorf("%s: %s on %s: %w", c.name, command, db, migration.RedactError(err))
 }
 
@@ -110,6 +113,27 @@ func faultOf(c *Client, e *Error) error {
 
 func authenticationAdvice(c *Client) string {
 	return fmt.Sprintf("%s %s: authentication failed: check user, password and authSource", c.name, c.address.Hosts())
+}
+
+// unreachable says in the operator's words why no primary was found.
+type unreachable struct{ err topology.ServerSelectionError }
+
+func (u unreachable) Unwrap() error { return u.err }
+
+func (u unreachable) Error() string {
+	why := fmt.Sprintf("none of the hosts is a member of the replica set %q", u.err.Desc.SetName)
+	for i, s := range u.err.Desc.Servers {
+		state := fmt.Sprintf("%s is %s", s.Addr, s.Kind)
+		if s.LastError != nil {
+			state = fmt.Sprintf("%s: %v", s.Addr, s.LastError)
+		}
+		if i == 0 {
+			why = state
+		} else {
+			why += "; " + state
+		}
+	}
+	return migration.Redact("no primary can be reached: " + why)
 }
 
 func isAuthentication(err error) bool {

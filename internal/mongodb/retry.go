@@ -2,6 +2,8 @@ package mongodb
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,17 +31,29 @@ func Retry(ctx context.Context, log *zap.Logger, what string, step func() error)
 			}
 			return nil
 		}
-		if !IsTransient(err) || ctx.Err() != nil {
+		if !IsTransient(err) {
 			return err
+		}
+		if ctx.Err() != nil {
+			return stopped(ctx, err)
 		}
 		if attempt == 1 {
 			log.Warn("step failed, retrying", zap.String("step", what), zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return stopped(ctx, err)
 		case <-time.After(pause):
 		}
 		pause = min(pause*2, maxPause)
 	}
+}
+
+// stopped says that the context has ended, so that IsStop sees it, and what the
+// step was failing from.
+func stopped(ctx context.Context, err error) error {
+	if errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }

@@ -1,0 +1,79 @@
+package partition
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/devstack"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
+
+// shared is one replica set for the whole package: each test has a database of
+// its own.
+var shared = sync.OnceValues(func() (*mongodb.Client, error) {
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: "shared"})
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.Connect("source", migration.Endpoint{URI: set.URI()})
+})
+
+func source(t *testing.T) *mongodb.Client {
+	t.Helper()
+	c, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func run(t *testing.T, db string, command bson.D) bson.Raw {
+	t.Helper()
+	reply, err := source(t).Run(t.Context(), db, command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reply.LookupErr("writeErrors"); err == nil {
+		t.Fatal(reply)
+	}
+	return reply
+}
+
+// create makes a collection and gives what the catalog knows of it.
+func create(t *testing.T, ns migration.Namespace, options ...bson.E) catalog.Collection {
+	t.Helper()
+	run(t, ns.DB, append(bson.D{{Key: "create", Value: ns.Collection}}, options...))
+	return lookUp(t, ns)
+}
+
+func lookUp(t *testing.T, ns migration.Namespace) catalog.Collection {
+	t.Helper()
+	c, err := catalog.Find(t.Context(), source(t), ns)
+	if err != nil || c == nil {
+		t.Fatalf("find %s: %v, %v", ns, c, err)
+	}
+	return *c
+}
+
+// fill inserts one document for each _id.
+func fill(t *testing.T, ns migration.Namespace, ids []any, padding int) {
+	t.Helper()
+	pad := make([]byte, padding)
+	for len(ids) > 0 {
+		n := min(len(ids), 1000)
+		docs := bson.A{}
+		for _, id := range ids[:n] {
+			docs = append(docs, bson.D{{Key: "_id", Value: id}, {Key: "pad", Value: pad}})
+		}
+		run(t, ns.DB, bson.D{{Key: "insert", Value: ns.Collection}, {Key: "documents", Value: docs}})
+		ids = ids[n:]
+	}
+}
