@@ -162,12 +162,8 @@ func (m *Map) Remove(ctx context.Context, c Collection) error {
 }
 
 func (m *Map) write(ctx context.Context, cmd bson.D) error {
-	reply, err := m.dst.Run(ctx, m.metaDB, append(cmd, mongodb.Durable()))
-	if err != nil {
+	if err := m.dst.Write(ctx, m.metaDB, cmd); err != nil {
 		return fmt.Errorf("write the catalog map: %w", err)
-	}
-	if _, err := reply.LookupErr("writeErrors"); err == nil {
-		return fmt.Errorf("write the catalog map: %s", reply.Lookup("writeErrors"))
 	}
 	return nil
 }

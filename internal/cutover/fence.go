@@ -49,6 +49,10 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 		return fencedAt, fmt.Errorf("compare both sides: %w", err)
 	}
 	if len(differences) > 0 {
+		// Most likely somebody was not stopped: the write says more than a count.
+		if err := c.lastLook(ctx, fence); err != nil {
+			return fencedAt, err
+		}
 		return fencedAt, fmt.Errorf("both sides differ: %s", strings.Join(differences, "; "))
 	}
 	if err := c.Constrain(ctx, true); err != nil {

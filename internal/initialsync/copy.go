@@ -102,6 +102,9 @@ func isCursorGone(err error) bool {
 }
 
 func (t Task) readFrom(ctx context.Context, last bson.RawValue, send func(batch) error) (err error) {
+	if last.Type == bson.TypeMaxKey {
+		return nil // nothing lies above it
+	}
 	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last), batchSize, 0)
 	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
 		return nil // dropped: the change stream tells

@@ -107,13 +107,6 @@ func (s *Slot) sign(command bson.Raw) bson.Raw {
 	return bson.Raw(bsoncore.UpdateLength(raw, 0, int32(len(raw))))
 }
 
-// durable is the write concern of every write to the destination.
-var durable = bson.Raw(bsoncore.NewDocumentBuilder().AppendString("w", "majority").AppendBoolean("j", true).Build())
-
-// Durable is the write concern of every write to the destination, for commands
-// that do not go through a Slot.
-func Durable() bson.E { return bson.E{Key: "writeConcern", Value: durable} }
-
 func parseWriteReply(raw bson.Raw) (WriteReply, error) {
 	var parsed struct {
 		N           int64      `bson:"n"`

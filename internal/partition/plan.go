@@ -82,12 +82,11 @@ func Store(ctx context.Context, dst *mongodb.Client, metaDB string, units []Unit
 		if err != nil {
 			return fmt.Errorf("encode unit %d of the copy plan: %w", u.ID, err)
 		}
-		_, err = dst.Run(ctx, metaDB, bson.D{
+		err = dst.Write(ctx, metaDB, bson.D{
 			{Key: "update", Value: unitsCollection},
 			{Key: "updates", Value: bson.A{bson.D{
 				{Key: "q", Value: bson.D{{Key: "_id", Value: u.ID}}}, {Key: "u", Value: stored{u.ID, data}}, {Key: "upsert", Value: true},
 			}}},
-			mongodb.Durable(),
 		})
 		if err != nil {
 			return fmt.Errorf("store the copy plan: %w", err)

@@ -10,8 +10,8 @@ import (
 	"mongoferry/internal/mongodb"
 )
 
-// samplesPerPart makes the sampled bounds even enough: parts differ by a third
-// or so.
+// samplesPerPart makes the sampled bounds even enough on a large collection:
+// parts differ by a third or so.
 const samplesPerPart = 20
 
 // Split cuts a collection into parts of about the given size. Its bounds come
@@ -96,6 +96,9 @@ func sample(ctx context.Context, src *mongodb.Client, c catalog.Collection, n in
 		lower, err := b.LookupErr("_id", "min")
 		if err != nil {
 			return nil, fmt.Errorf("sample _id of %s: %w", c.NS, err)
+		}
+		if lower.Type == bson.TypeMaxKey {
+			continue // nothing lies above it: the server takes it for no lower bound
 		}
 		bounds = append(bounds, lower)
 	}

@@ -58,14 +58,13 @@ func (l *changeLog) write(ctx context.Context, token bson.Raw, field, what strin
 	if err != nil {
 		return err
 	}
-	_, err = l.dst.Run(ctx, l.metaDB, bson.D{
+	err = l.dst.Write(ctx, l.metaDB, bson.D{
 		{Key: "update", Value: changesCollection},
 		{Key: "updates", Value: bson.A{bson.D{
 			{Key: "q", Value: bson.D{{Key: "_id", Value: "last"}}},
 			{Key: "u", Value: bson.D{{Key: "$set", Value: bson.D{{Key: field, Value: data}, {Key: "what", Value: what}}}}},
 			{Key: "upsert", Value: true},
 		}}},
-		mongodb.Durable(),
 	})
 	if err != nil {
 		return fmt.Errorf("write the log of catalog changes: %w", err)

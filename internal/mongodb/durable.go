@@ -1,0 +1,33 @@
+package mongodb
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"mongoferry/internal/migration"
+)
+
+// durable is the write concern of every write to the destination.
+var durable = bson.Raw(bsoncore.NewDocumentBuilder().AppendString("w", "majority").AppendBoolean("j", true).Build())
+
+// Durable is the write concern of every write to the destination, for commands
+// that do not go through a Slot.
+func Durable() bson.E { return bson.E{Key: "writeConcern", Value: durable} }
+
+// Write sends an insert, update or delete command, complete but for the write
+// concern, once. Other than with Run, a statement that the server refuses is an
+// error.
+func (c *Client) Write(ctx context.Context, db string, command bson.D) error {
+	reply, err := c.Run(ctx, db, append(command, Durable()))
+	if err != nil {
+		return err
+	}
+	write, err := parseWriteReply(reply)
+	if err != nil || len(write.Errors) == 0 {
+		return err
+	}
+	first := write.Errors[0]
+	return &Error{Side: c.name, Command: command[0].Key, DB: db, Code: first.Code, Message: migration.Redact(first.Message), Reply: reply}
+}
