@@ -40,27 +40,36 @@ func (s *session) dropTemporaryUsers(ctx context.Context) error {
 
 // Compensate undoes what a migration did beside copying data: its write block
 // and its marker with the metadata. It shuts out attempts that may still be at
-// work, and touches nothing of another migration.
-func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) error {
-	_, err := work(ctx, a, spec, func(ctx context.Context, s *session) (struct{}, error) {
+// work, and touches nothing of another migration. Past the point of no return
+// there is no undoing: the destination gets what was put off until it was open,
+// and the source stays as it is.
+func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compensation, error) {
+	return work(ctx, a, spec, func(ctx context.Context, s *session) (Compensation, error) {
+		var done Compensation
 		m, err := s.ledger.Find(ctx)
-		if err != nil {
-			return struct{}{}, err
-		}
-		if m == nil || m.Owner != spec.ID {
-			return struct{}{}, nil
+		if err != nil || m == nil || m.Owner != spec.ID {
+			return done, err
 		}
 		for _, lane := range []string{ownership.LanePrepare, ownership.LaneReplication, ownership.LaneCutover} {
 			if _, err := s.ledger.Acquire(ctx, lane); err != nil {
-				return struct{}{}, err
+				return done, err
 			}
 		}
-		if m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites {
+		// Only now is nobody left who could open the destination.
+		if m, err = s.ledger.Find(ctx); err != nil {
+			return done, err
+		}
+		switch {
+		case m != nil && m.Cutover.State.Opened():
+			done.Opened = true
+			if done.Unsuccessful, err = s.restore(ctx); err != nil {
+				return done, err
+			}
+		case m != nil && m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites:
 			if err := cutover.Unblock(ctx, s.source); err != nil {
-				return struct{}{}, err
+				return done, err
 			}
 		}
-		return struct{}{}, s.ledger.Release(ctx)
+		return done, s.ledger.Release(ctx)
 	})
-	return err
 }

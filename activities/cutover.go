@@ -17,7 +17,7 @@ func (a *Activities) CutoverReadiness(ctx context.Context, spec migration.Spec) 
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (ReadinessResult, error) {
 		var result ReadinessResult
 		builds, err := cutover.IndexBuilds(ctx, s.source)
-		if err != nil && migration.KindOf(err) != migration.AccessDenied {
+		if err != nil {
 			return result, err
 		}
 		for _, ns := range builds {
@@ -132,18 +132,23 @@ func (s *session) constrain(ctx context.Context, on bool) error {
 // Finalize restores what was put off.
 func (a *Activities) Finalize(ctx context.Context, spec migration.Spec) (FinalizeResult, error) {
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (FinalizeResult, error) {
-		cols := catalog.NewMap(s.destination, spec.MetadataDB)
-		if err := cols.Load(ctx); err != nil {
-			return FinalizeResult{}, err
-		}
-		var failed []migration.UnsuccessfulIndex
-		err := mongodb.Retry(ctx, s.log, "restore what was put off", func() error {
-			var err error
-			failed, err = catalog.Restore(ctx, s.destination, cols, func() {})
-			return err
-		})
+		failed, err := s.restore(ctx)
 		return FinalizeResult{Unsuccessful: failed}, err
 	})
+}
+
+// restore gives the destination what was put off until it was open.
+func (s *session) restore(ctx context.Context) (failed []migration.UnsuccessfulIndex, err error) {
+	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
+	if err := cols.Load(ctx); err != nil {
+		return nil, err
+	}
+	err = mongodb.Retry(ctx, s.log, "restore what was put off", func() error {
+		var err error
+		failed, err = catalog.Restore(ctx, s.destination, cols, func() {})
+		return err
+	})
+	return failed, err
 }
 
 // ReleaseSource lets writes to the source through again.

@@ -126,3 +126,10 @@ type CutoverResult struct {
 type FinalizeResult struct {
 	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
 }
+
+// Compensation is what Compensate found: with Opened, the destination was open
+// for writes already, and the source stays as it is.
+type Compensation struct {
+	Opened       bool                          `json:"opened,omitempty"`
+	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+}

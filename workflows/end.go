@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"mongoferry/activities"
 	"mongoferry/internal/migration"
 )
 
@@ -52,7 +53,8 @@ func (m *run) expire(ctx workflow.Context) {
 	m.compensate(ctx)
 	m.enter(ctx, migration.Expired)
 	m.notice(ctx, "the cutover window has ended: the sync has stopped, the source was not touched, and the destination keeps "+
-		"the data as of %s. To migrate, start again with --drop-destination", m.Position.OpTime)
+		"the data as of %s, its indexes without their unique and TTL properties. To migrate, start again with another --id and --drop-destination",
+		m.Position.OpTime)
 }
 
 func (m *run) fail(ctx workflow.Context, err error) error {
@@ -72,9 +74,15 @@ func (m *run) compensate(ctx workflow.Context) {
 	}
 	after, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
+	var done activities.Compensation
 	err := workflow.ExecuteActivity(bounded(after, "undo: write block, marker, metadata", compensationPatience),
-		m.act.Compensate, m.spec).Get(after, nil)
-	if err != nil {
+		m.act.Compensate, m.spec).Get(after, &done)
+	switch {
+	case err != nil:
 		m.notice(ctx, "could not clean up, run: starter cleanup %s: %s", m.spec.ID, reasonOf(err).text)
+	case done.Opened:
+		m.Status.Source.WritesBlocked = m.spec.SourceWrites == migration.BlockWrites
+		m.addUnsuccessful(done.Unsuccessful)
+		m.notice(ctx, "the destination was open for writes already and keeps everything; the source was left as it is")
 	}
 }

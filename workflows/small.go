@@ -28,9 +28,14 @@ func ReleaseSource(ctx workflow.Context, spec migration.Spec) error {
 	return workflow.ExecuteActivity(bounded(ctx, "lift the write block", attended), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
 }
 
+// Compensation is what Cleanup found.
+type Compensation = activities.Compensation
+
 // Cleanup mends what a terminated migration left: the write block, the marker,
-// the metadata.
-func Cleanup(ctx workflow.Context, spec migration.Spec) error {
+// the metadata. It tells when the destination was open already.
+func Cleanup(ctx workflow.Context, spec migration.Spec) (Compensation, error) {
 	var act *activities.Activities
-	return workflow.ExecuteActivity(bounded(ctx, "undo: write block, marker, metadata", attended), act.Compensate, spec.WithDefaults()).Get(ctx, nil)
+	var done Compensation
+	err := workflow.ExecuteActivity(bounded(ctx, "undo: write block, marker, metadata", attended), act.Compensate, spec.WithDefaults()).Get(ctx, &done)
+	return done, err
 }

@@ -171,7 +171,7 @@ func failureText(err error) string {
 
 // released says whether the write block was lifted after the migration's end.
 func (c *connection) released(ctx context.Context, id string, end time.Time) bool {
-	return c.doneSince(ctx, id+releaseSuffix, end) || c.doneSince(ctx, id+cleanupSuffix, end)
+	return c.doneSince(ctx, id+releaseSuffix, end)
 }
 
 // doneSince says whether a small workflow was started after a time and has

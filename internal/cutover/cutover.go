@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 	}
 	state := m.Cutover
 	switch {
-	case state.State == ownership.CutoverOpening || state.State == ownership.CutoverOpen:
+	case state.State.Opened():
 		return c.open(context.WithoutCancel(ctx), state)
 	case state.Request == c.Request && state.State == ownership.CutoverBackedOut:
 		return Outcome{Reason: state.Reason, StartedAt: state.StartedAt}, c.restore(context.WithoutCancel(ctx))
@@ -138,7 +138,7 @@ func (c Config) settle(ctx context.Context, state ownership.Cutover, cause error
 		limited, cancel := context.WithTimeout(undo, undoPatience)
 		m, err := c.UndoLedger.Find(limited)
 		cancel()
-		if err == nil && m != nil && (m.Cutover.State == ownership.CutoverOpening || m.Cutover.State == ownership.CutoverOpen) {
+		if err == nil && m != nil && m.Cutover.State.Opened() {
 			return c.open(undo, m.Cutover)
 		}
 		if err == nil {

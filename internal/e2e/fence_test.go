@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
@@ -41,13 +42,7 @@ func TestTemporalAwayAtTheFence(t *testing.T) {
 func TestClientThatIsNotStopped(t *testing.T) {
 	t.Parallel()
 	s := newStackOf(t, devstack.ReplicaSetOptions{Auth: true})
-	err := s.source.Database("admin").RunCommand(t.Context(), bson.D{
-		{Key: "createUser", Value: "app"}, {Key: "pwd", Value: "app"},
-		{Key: "roles", Value: bson.A{"readWriteAnyDatabase", "dbAdminAnyDatabase"}},
-	}).Err()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addUser(t, s.source, "app", "app", "readWriteAnyDatabase", "dbAdminAnyDatabase")
 	fill(t, s.source, 20_000)
 	s.worker()
 	o := &ordeal{stack: s, id: "through", workload: startWorkload(t, s.src.URIFor("app", "app"), 400)}
@@ -91,4 +86,13 @@ func startIntruder(t *testing.T, s *stack) *workload {
 	})
 	t.Cleanup(w.end)
 	return w
+}
+
+// addUser creates a user in admin.
+func addUser(t *testing.T, c *mongo.Client, name, password string, roles ...string) {
+	t.Helper()
+	err := c.Database("admin").RunCommand(t.Context(), bson.D{{Key: "createUser", Value: name}, {Key: "pwd", Value: password}, {Key: "roles", Value: roles}}).Err()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -63,6 +63,23 @@ func (s *stack) leftNothing() {
 	}
 }
 
+// destinationIsEmpty: nothing was created there.
+func (s *stack) destinationIsEmpty() {
+	s.t.Helper()
+	names, err := s.dest.ListDatabaseNames(context.Background(), bson.D{{Key: "name", Value: bson.D{{Key: "$nin", Value: bson.A{"admin", "config", "local"}}}}})
+	if err != nil || len(names) > 0 {
+		s.t.Errorf("the destination holds %v, %v", names, err)
+	}
+}
+
+// accepts writes a document.
+func (s *stack) accepts(c *mongo.Client) {
+	s.t.Helper()
+	if _, err := c.Database("shop").Collection("after").InsertOne(context.Background(), bson.D{{Key: "x", Value: 1}}); err != nil {
+		s.t.Errorf("no write is accepted: %v", err)
+	}
+}
+
 // starter runs a command of the starter's, as an operator would.
 func (s *stack) starter(args ...string) (code int, out, errs string) {
 	s.t.Helper()

@@ -42,9 +42,9 @@ func (o *ordeal) reach(phase migration.Phase) {
 	switch phase {
 	case migration.CatchingUp:
 		o.awaitPhase(o.id, migration.Copying)
-		o.mustUpdate(migration.MessagePause)
+		o.mustUpdate(o.id, migration.MessagePause)
 		o.burst(60_000)
-		o.mustUpdate(migration.MessageResume)
+		o.mustUpdate(o.id, migration.MessageResume)
 		o.awaitPhase(o.id, phase)
 	case migration.CuttingOver:
 		o.awaitPhase(o.id, migration.Ready)
@@ -70,13 +70,6 @@ func (o *ordeal) fence() {
 		}
 	}
 	o.t.Fatal("the source was never fenced")
-}
-
-func (o *ordeal) mustUpdate(name string) {
-	o.t.Helper()
-	if answer, err := o.update(o.id, name); err != nil {
-		o.t.Fatalf("%s: %s, %v", name, answer, err)
-	}
 }
 
 // burst writes many small documents.

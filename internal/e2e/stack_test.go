@@ -188,3 +188,10 @@ func (s *stack) update(id, name string) (string, error) {
 	var answer string
 	return answer, handle.Get(ctx, &answer)
 }
+
+func (s *stack) mustUpdate(id, name string) {
+	s.t.Helper()
+	if answer, err := s.update(id, name); err != nil {
+		s.t.Fatalf("%s: %s, %v", name, answer, err)
+	}
+}

@@ -32,6 +32,9 @@ const (
 	CutoverOpen      CutoverState = "open"
 )
 
+// Opened says whether the state is past the point of no return.
+func (s CutoverState) Opened() bool { return s == CutoverOpening || s == CutoverOpen }
+
 // Lanes that have one attempt at a time. Partitions of the copy have no lane:
 // their slots fence them.
 const (

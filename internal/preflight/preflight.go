@@ -88,6 +88,9 @@ func (c *checker) reach(ctx context.Context, client *mongodb.Client, into *mongo
 	case err == nil:
 		c.pass(check, "the %s is a %s of version %s", client.Name(), cluster.Topology, cluster.Version)
 		return true
+	case mongodb.Code(err) == mongodb.CodeUnauthorized:
+		c.block(check, "see docs/security.md for the roles", "%s", err)
+		c.checkSide(ctx, client) // name everything that is missing at once
 	case migration.KindOf(err) == migration.AccessDenied:
 		c.block(check, "check the user, its password and authSource", "%s", err)
 	case errors.Is(err, context.DeadlineExceeded) || mongodb.IsTransient(err):

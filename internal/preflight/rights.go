@@ -18,15 +18,24 @@ type need struct {
 	cluster bool
 }
 
+// bothNeed is what tells which clusters these are, and who is at work on them.
+func bothNeed() []need {
+	return []need{
+		{action: "getParameter", role: "clusterMonitor", why: "to read the feature compatibility version", cluster: true},
+		{action: "replSetGetConfig", role: "clusterMonitor", why: "to tell the clusters apart", cluster: true},
+		{action: "serverStatus", role: "clusterMonitor", why: "to see open transactions and a write block", cluster: true},
+		{action: "inprog", role: "clusterMonitor", why: "to see index builds", cluster: true},
+	}
+}
+
 func sourceNeeds(mode migration.SourceWrites) []need {
-	needs := []need{
+	needs := append(bothNeed(), []need{
 		{action: "find", role: "backup", why: "to read every collection"},
 		{action: "changeStream", role: "readAnyDatabase", why: "to follow changes"},
 		{action: "listCollections", role: "backup", why: "to read the catalog"},
 		{action: "appendOplogNote", role: "backup", why: "to mark the end of the changes", cluster: true},
 		{action: "useUUID", role: "backup", why: "to read collections that are renamed", cluster: true},
-		{action: "serverStatus", role: "backup", why: "to see open transactions", cluster: true},
-	}
+	}...)
 	if mode == migration.BlockWrites {
 		needs = append(needs, need{action: "setUserWriteBlockMode", role: "backup",
 			why: "to block writes at cutover; or stop them yourself and give --source-writes stopped", cluster: true})
@@ -35,7 +44,7 @@ func sourceNeeds(mode migration.SourceWrites) []need {
 }
 
 func destinationNeeds() []need {
-	return []need{
+	return append(bothNeed(), []need{
 		{action: "insert", role: "restore", why: "to copy documents"},
 		{action: "update", role: "readWriteAnyDatabase", why: "to apply changes"},
 		{action: "remove", role: "restore", why: "to apply changes"},
@@ -44,18 +53,22 @@ func destinationNeeds() []need {
 		{action: "createIndex", role: "restore", why: "to build indexes"},
 		{action: "collMod", role: "restore", why: "to restore index properties"},
 		{action: "bypassDocumentValidation", role: "restore", why: "to copy documents that a validator would refuse"},
-	}
+	}...)
 }
 
 // checkRights asks each server what its user may do. Without access control
 // everything is allowed.
 func (c *checker) checkRights(ctx context.Context) {
-	c.checkSide(ctx, c.src, sourceNeeds(c.spec.SourceWrites))
-	c.checkSide(ctx, c.dst, destinationNeeds())
+	c.checkSide(ctx, c.src)
+	c.checkSide(ctx, c.dst)
 }
 
-func (c *checker) checkSide(ctx context.Context, client *mongodb.Client, needs []need) {
+func (c *checker) checkSide(ctx context.Context, client *mongodb.Client) {
 	check := client.Name() + " rights"
+	needs := destinationNeeds()
+	if client == c.src {
+		needs = sourceNeeds(c.spec.SourceWrites)
+	}
 	reply, err := client.Run(ctx, "admin", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}})
 	if err != nil {
 		c.block(check, "", "%s", err)
