@@ -16,7 +16,7 @@ const (
 	memoEvery = time.Minute
 	// maxNotices keeps the status document small; the history has them all.
 	maxNotices = 50
-	// shownNotices are the last ones that the Temporal UI shows.
+	// shownNotices are the last ones that memo and Temporal UI show.
 	shownNotices = 5
 )
 
@@ -84,7 +84,9 @@ func (m *run) publish(ctx workflow.Context) {
 	doc, _ := m.status() // the projection has no failing part
 	workflow.SetCurrentDetails(ctx, details(doc))
 	log := workflow.GetLogger(ctx)
-	if err := workflow.UpsertMemo(ctx, map[string]any{migration.MemoStatus: doc}); err != nil {
+	memo := doc
+	memo.Notices = doc.Notices[max(0, len(doc.Notices)-shownNotices):]
+	if err := workflow.UpsertMemo(ctx, map[string]any{migration.MemoStatus: memo}); err != nil {
 		log.Error("write the memo", "migration_id", m.spec.ID, "error", err)
 	}
 	if !m.SearchAttributes {

@@ -35,6 +35,9 @@ type Options struct {
 // killed worker redoes, and how late a cancel comes.
 const heartbeatsAtMostEvery = 500 * time.Millisecond
 
+// memoSize is above what the status document with its last notices takes.
+const memoSize = 16 << 10
+
 // Run works until the context ends.
 func Run(ctx context.Context, o Options) error {
 	acks := activities.NewAcknowledgements()
@@ -89,6 +92,7 @@ func dial(ctx context.Context, o Options, acks *activities.Acknowledgements) (cl
 	}
 	opts.Logger = telemetry.Temporal(o.Log)
 	opts.DataConverter = seal.DataConverter(o.Key)
+	opts.PayloadLimits.MemoSizeWarning = memoSize
 	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
 		grpc.WithChainUnaryInterceptor(acks.Interceptor))
 	c, err := client.DialContext(ctx, opts)
