@@ -80,6 +80,9 @@ func TestCancel(t *testing.T) {
 			o.cancel("c")
 			o.awaitEnd("c", migration.Canceled)
 			o.leftNothing()
+			if phase == migration.Copying {
+				o.record("c", "canceled")
+			}
 		})
 	}
 }
@@ -192,6 +195,7 @@ func TestExpired(t *testing.T) {
 	s.awaitEnd("brief", migration.Expired)
 	s.awaitNotice("brief", "the cutover window has ended")
 	s.leftNothing()
+	s.record("brief", "expired")
 	s.accepts(s.source)
 	if n, err := s.dest.Database("shop").Collection("orders").CountDocuments(t.Context(), bson.D{}); err != nil || n != 1000 {
 		t.Errorf("the destination keeps %d documents, %v", n, err)

@@ -61,6 +61,7 @@ func TestClientThatIsNotStopped(t *testing.T) {
 	}
 	intruder.end()
 	o.finish()
+	s.record(o.id, "backed-out")
 	if lost := intruder.lost(s.dest); len(lost) > 0 {
 		t.Errorf("%d writes of the client that was not stopped are lost: %v", len(lost), lost)
 	}

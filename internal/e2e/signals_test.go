@@ -69,6 +69,7 @@ func TestSignals(t *testing.T) {
 	s.signal(id, migration.MessageCutover)
 	s.awaitPhase(id, migration.Completed)
 	s.identical()
+	s.record(id, "signals")
 }
 
 func (s *stack) deadline(id string) time.Time {

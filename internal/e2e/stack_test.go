@@ -65,7 +65,7 @@ func newStackOf(t testing.TB, o devstack.ReplicaSetOptions) *stack {
 	src, dst := o, o
 	src.Name, dst.Name = "src", "dst"
 	s := &stack{
-		t: t, key: seal.NewKey(),
+		t: t, key: newKey(),
 		src:      devstack.NewReplicaSet(t, src),
 		dst:      devstack.NewReplicaSet(t, dst),
 		temporal: devstack.NewTemporal(t),

@@ -1,0 +1,55 @@
+package workflows
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/internal/migration"
+)
+
+// TestContinueAsNew plays a migration whose history becomes long again and again:
+// what it knows goes along.
+func TestContinueAsNew(t *testing.T) {
+	t.Parallel()
+	in := Input{Spec: spec()}
+	copied, runs := 0, 0
+	var deadline string
+	for {
+		s := newStage(t)
+		switch runs {
+		case 0: // in the middle of the copy
+			s.at(90*time.Second, func() { s.SetContinueAsNewSuggested(true) })
+		case 1: // in ready, the timer running
+			s.signalAt(hour, migration.MessageExtend)
+			s.at(2*hour, func() { s.SetContinueAsNewSuggested(true) })
+		default:
+			s.signalAt(hour, migration.MessageCutover)
+		}
+		s.ExecuteWorkflow(Migrate, in)
+		runs++
+		copied += s.count("CopyUnit")
+		var next *workflow.ContinueAsNewError
+		if !errors.As(s.GetWorkflowError(), &next) {
+			st := s.ended(migration.Completed)
+			if runs != 3 || st.Copy.Documents.Copied != 60 || st.Copy.Indexes.Built != 2 || st.Cutover.Extensions != 1 || st.Cutover.Deadline != deadline {
+				t.Errorf("after %d runs: %+v, deadline %s", runs, st, deadline)
+			}
+			if s.count("Claim") > 0 || s.count("Prepare") > 0 || s.count("CopyUnit") > 0 {
+				t.Errorf("the last run did over again: %v", s.order())
+			}
+			break
+		}
+		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &in); err != nil {
+			t.Fatal(err)
+		}
+		deadline = stamp(in.State.Timer.Deadline)
+	}
+	// Units that were interrupted are begun again where they stopped.
+	if copied < 6 || copied > 6+copiesInFlight {
+		t.Errorf("%d units were begun", copied)
+	}
+}
