@@ -2,15 +2,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"go.uber.org/zap/zapcore"
+	"github.com/spf13/pflag"
 
+	"mongoferry/internal/config"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/seal"
 	"mongoferry/internal/telemetry"
@@ -18,13 +19,22 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", migration.Redact(err.Error()))
-		os.Exit(1)
+	err := run(os.Args[1:])
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "worker:", migration.Redact(err.Error()))
+	if config.IsUsage(err) {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
 
-func run() error {
+func run(args []string) error {
+	cfg, err := config.LoadWorker(args, os.LookupEnv)
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	key, err := seal.LoadKey()
@@ -32,8 +42,6 @@ func run() error {
 		return err
 	}
 	return workerapp.Run(ctx, workerapp.Options{
-		TaskQueue: cmp.Or(os.Getenv("MONGOFERRY_TASK_QUEUE"), migration.DefaultTaskQueue),
-		Key:       key,
-		Log:       telemetry.NewLogger(os.Stderr, zapcore.InfoLevel),
+		TaskQueue: cfg.TaskQueue, Key: key, Log: telemetry.NewLogger(os.Stderr, cfg.LogLevel),
 	})
 }

@@ -10,8 +10,13 @@ import (
 const redacted = "(redacted)"
 
 // userInfo finds the user part of a connection string, whatever its password
-// holds: everything up to the last @ before the path.
-var userInfo = regexp.MustCompile(`(mongodb(?:\+srv)?://)([^/@\s]*(?:@[^/@\s]*)*)@`)
+// holds: everything up to the last @ before the path. A slash that should have
+// been escaped does not end it.
+var userInfo = regexp.MustCompile(`(mongodb(?:\+srv)?://)([^@\s"'<>]*(?:@[^/@\s]*)*)@`)
+
+// onlyHosts tells a host with its port, and what follows it, from a user with a
+// password: the options of a connection string may hold an @ too.
+var onlyHosts = regexp.MustCompile(`^[^:/]*:\d+(?:,[^:/]*:\d+)*/`)
 
 // secretOption finds connection string options whose value is a secret.
 var secretOption = regexp.MustCompile(`(?i)((?:tlsCertificateKeyFilePassword|sslClientCertificateKeyPassword|authMechanismProperties)=)[^&\s"']*`)
@@ -21,7 +26,7 @@ func Redact(text string) string {
 	text = userInfo.ReplaceAllStringFunc(text, func(m string) string {
 		scheme, user, _ := strings.Cut(strings.TrimSuffix(m, "@"), "://")
 		name, _, hasPassword := strings.Cut(user, ":")
-		if !hasPassword {
+		if !hasPassword || onlyHosts.MatchString(user) {
 			return m
 		}
 		return scheme + "://" + name + ":" + redacted + "@"
