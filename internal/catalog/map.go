@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -48,6 +49,9 @@ func entryID(c Collection) any {
 }
 
 func newEntry(c Collection) (entry, error) {
+	if c.Options == nil {
+		c.Options = bson.Raw(bsoncore.NewDocumentBuilder().Build())
+	}
 	data, err := bson.Marshal(c)
 	if err != nil {
 		return entry{}, fmt.Errorf("encode the catalog entry of %s: %w", c.NS, err)

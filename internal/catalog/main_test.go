@@ -1,0 +1,90 @@
+package catalog
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/devstack"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/namespace"
+)
+
+func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
+
+// Two replica sets for the whole package: each test has a database of its own.
+var (
+	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
+	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
+)
+
+func serve(side string) (*mongodb.Client, error) {
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
+}
+
+// pair gives both sides, and the map of the test's own migration.
+func pair(t *testing.T) (src, dst *mongodb.Client, m *Map) {
+	t.Helper()
+	src, err := sharedSource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dst, err = sharedDestination(); err != nil {
+		t.Fatal(err)
+	}
+	return src, dst, NewMap(dst, "meta_"+t.Name())
+}
+
+func run(t *testing.T, c *mongodb.Client, db string, command ...bson.E) {
+	t.Helper()
+	reply, err := c.Run(t.Context(), db, bson.D(command))
+	if err == nil {
+		_, missing := reply.LookupErr("writeErrors")
+		if missing != nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v, %s", command[0].Key, err, reply)
+}
+
+func insert(t *testing.T, c *mongodb.Client, ns migration.Namespace, docs ...bson.D) {
+	t.Helper()
+	run(t, c, ns.DB, bson.E{Key: "insert", Value: ns.Collection}, bson.E{Key: "documents", Value: docs})
+}
+
+func index(t *testing.T, c *mongodb.Client, ns migration.Namespace, name string, key bson.D, options ...bson.E) {
+	t.Helper()
+	spec := append(bson.D{{Key: "name", Value: name}, {Key: "key", Value: key}}, options...)
+	run(t, c, ns.DB, bson.E{Key: "createIndexes", Value: ns.Collection}, bson.E{Key: "indexes", Value: bson.A{spec}})
+}
+
+func only(t *testing.T, db string) namespace.Filter {
+	t.Helper()
+	f, err := namespace.Parse([]string{db}, nil, "mongoferry")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// read gives the catalog of the test's database by name.
+func read(t *testing.T, c *mongodb.Client) map[string]Collection {
+	t.Helper()
+	cols, err := ReadDatabase(t.Context(), c, t.Name(), only(t, t.Name()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]Collection{}
+	for _, col := range cols {
+		out[col.NS.Collection] = col
+	}
+	return out
+}

@@ -1,0 +1,57 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/mongodb"
+)
+
+// TestReadConsistent reads the catalog while it keeps changing: what it gives is
+// that of one moment. Each pair of collections is made and dropped first first,
+// so that the second never stands alone in the catalog of a moment.
+func TestReadConsistent(t *testing.T) {
+	t.Parallel()
+	src, _, _ := pair(t)
+	db := t.Name()
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			name := fmt.Sprint("c", i)
+			for _, command := range []bson.D{
+				{e("create", name)}, {e("createIndexes", name), e("indexes", bson.A{bson.D{e("key", one("a")), e("name", "a")}})},
+				{e("create", name+"b")}, {e("drop", name+"b")}, {e("drop", name)},
+			} {
+				if _, err := src.Run(ctx, db, command); err != nil && ctx.Err() == nil && mongodb.Code(err) != mongodb.CodeNamespaceNotFound {
+					t.Errorf("%v: %v", command, err)
+				}
+			}
+		}
+	})
+	defer wg.Wait()
+	defer stop()
+	for range 3 {
+		start, err := ReadConsistent(t.Context(), src, only(t, db))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(start.ResumeToken) == 0 || start.OpTime.T == 0 {
+			t.Errorf("no start point: %+v", start)
+		}
+		var names []string
+		for _, c := range start.Collections {
+			names = append(names, c.NS.Collection)
+		}
+		for _, name := range names {
+			if last := len(name) - 1; name[last] == 'b' && !slices.Contains(names, name[:last]) {
+				t.Errorf("not the catalog of one moment: %v", names)
+			}
+		}
+	}
+}
