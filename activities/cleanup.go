@@ -50,8 +50,9 @@ func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compe
 		if err != nil || m == nil || m.Owner != spec.ID {
 			return done, err
 		}
+		var epoch int64
 		for _, lane := range []string{ownership.LanePrepare, ownership.LaneReplication, ownership.LaneCutover} {
-			if _, err := s.ledger.Acquire(ctx, lane); err != nil {
+			if epoch, err = s.ledger.Acquire(ctx, lane); err != nil {
 				return done, err
 			}
 		}
@@ -66,6 +67,9 @@ func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compe
 				return done, err
 			}
 		case m != nil && m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites:
+			if err := s.ledger.Check(ctx, ownership.LaneCutover, epoch); err != nil {
+				return done, err
+			}
 			if err := cutover.Unblock(ctx, s.source); err != nil {
 				return done, err
 			}

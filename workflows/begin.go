@@ -65,10 +65,17 @@ func (m *run) continueIfLong(ctx workflow.Context) error {
 	return m.continueAsNew(ctx)
 }
 
+// continueAsNew first lets the messages that came with this task be obeyed, so
+// that none is lost. It stays in this run when a cutover was among them: that
+// wish is no part of the state.
 func (m *run) continueAsNew(ctx workflow.Context) error {
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	obeyed := false
+	workflow.Go(ctx, func(workflow.Context) { obeyed = true }) // its turn comes after those that listen
+	err := workflow.Await(ctx, func() bool {
+		return obeyed && (workflow.AllHandlersFinished(ctx) || m.cutover.wanted)
+	})
+	if err != nil || m.cutover.wanted {
 		return err
 	}
-	m.drainSignals(ctx)
 	return workflow.NewContinueAsNewError(ctx, Migrate, Input{Spec: m.spec, State: m.State})
 }

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"mongoferry/activities"
 	"mongoferry/internal/migration"
 )
 
@@ -51,5 +52,25 @@ func TestContinueAsNew(t *testing.T) {
 	// Units that were interrupted are begun again where they stopped.
 	if copied < 6 || copied > 6+copiesInFlight {
 		t.Errorf("%d units were begun", copied)
+	}
+}
+
+// TestContinueAsNewKeepsACutover: a cutover that is asked for as the history
+// becomes long is not forgotten.
+func TestContinueAsNewKeepsACutover(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	slices := 0
+	s.applyChanges = func(in activities.SliceInput) (activities.SliceResult, error) {
+		if slices++; slices == 3 {
+			s.SignalWorkflowSkippingWorkflowTask(migration.MessageCutover, nil)
+			s.SetContinueAsNewSuggested(true)
+		}
+		return slice(in, 0), nil
+	}
+	s.play()
+	s.ended(migration.Completed)
+	if slices != 3 {
+		t.Errorf("%d slices", slices)
 	}
 }

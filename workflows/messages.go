@@ -95,16 +95,6 @@ func (m *run) signal(ctx workflow.Context, name string) {
 	m.obey(ctx, name)
 }
 
-// drainSignals obeys what has arrived but was not yet taken, so that continue-
-// as-new loses no signal.
-func (m *run) drainSignals(ctx workflow.Context) {
-	for _, name := range messages() {
-		for workflow.GetSignalChannel(ctx, name).ReceiveAsync(nil) {
-			m.signal(ctx, name)
-		}
-	}
-}
-
 // obey carries out a message that was not refused.
 func (m *run) obey(ctx workflow.Context, name string) string {
 	switch name {

@@ -41,12 +41,17 @@ func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]mig
 	return failed, nil
 }
 
+// commitQuorum is how many members of the destination must have built an index
+// before it is there: as many as every other write waits for. The server's own
+// default, all of them, would wait for a member that is down, and polls.
+var commitQuorum = bson.E{Key: "commitQuorum", Value: "majority"}
+
 func createIndexes(ctx context.Context, dst *mongodb.Client, ns migration.Namespace, specs ...bson.Raw) error {
 	if len(specs) == 0 {
 		return nil
 	}
 	_, err := dst.Run(ctx, ns.DB, bson.D{
-		{Key: "createIndexes", Value: ns.Collection}, {Key: "indexes", Value: specs}, mongodb.Durable(),
+		{Key: "createIndexes", Value: ns.Collection}, {Key: "indexes", Value: specs}, commitQuorum, mongodb.Durable(),
 	})
 	if err != nil {
 		return fmt.Errorf("create indexes of %s: %w", ns, err)

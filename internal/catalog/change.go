@@ -10,59 +10,72 @@ import (
 	"mongoferry/internal/mongodb"
 )
 
-// Changer carries catalog changes of the source out on the destination and
+// Changer carries one catalog change of the source out on the destination and
 // keeps the map true. Each of its methods may run again after it was
-// interrupted; the caller sees to it that no other attempt is at work.
+// interrupted; the caller sees to it that no other attempt is at work, and that
+// changes are made in the order of the stream.
 type Changer struct {
 	Destination *mongodb.Client
 	Map         *Map
+	// Token is the data of the change's resume token. The map holds it once the
+	// change is made.
+	Token string
+}
+
+// done takes in what the change does to the map, and that it is made.
+func (ch *Changer) done(ctx context.Context, u update) error {
+	u.token = ch.Token
+	return ch.Map.update(ctx, u)
 }
 
 // Create makes a collection or view. c.Options is what the create event
-// described. An entry without a counterpart is written first, so that a second
-// run knows its own work.
+// described.
 func (ch *Changer) Create(ctx context.Context, c Collection) error {
-	if known, ok := ch.Map.ByUUID(c.UUID); ok && !known.Dest.IsZero() {
-		return nil
+	if known, ok := ch.Map.ByUUID(c.UUID); ok {
+		c.Dest = known.Dest
 	}
-	if !c.UUID.IsZero() {
-		have, err := Find(ctx, ch.Destination, c.NS)
-		if err != nil {
-			return err
-		}
-		if _, begun := ch.Map.ByUUID(c.UUID); begun && have != nil && !ch.Map.ownsDest(have.UUID) {
-			c.Dest = have.UUID
-		}
-	} else if err := Drop(ctx, ch.Destination, c.NS); err != nil {
-		return err // a view is made anew: it holds no data
-	}
-	if err := ch.Map.Put(ctx, c); err != nil {
-		return err
-	}
-	dest, err := Create(ctx, ch.Destination, c)
+	have, err := Find(ctx, ch.Destination, c.NS)
 	if err != nil {
 		return err
 	}
-	c.Dest = dest
-	return ch.Map.Put(ctx, c)
+	switch {
+	case have == nil:
+	case c.Kind == KindView && have.Kind == KindView:
+		// A view is made anew: it holds no data.
+		if err := Drop(ctx, ch.Destination, c.NS); err != nil {
+			return err
+		}
+	case have.Kind == c.Kind && !ch.Map.ownsDest(have.UUID):
+		// Empty, it is what an interrupted run of this change has made: nothing
+		// was written to it before the map knew of it.
+		if n, err := exactCount(ctx, ch.Destination, *have); err != nil {
+			return err
+		} else if n == 0 {
+			c.Dest = have.UUID
+		}
+	}
+	if c.Dest, err = Create(ctx, ch.Destination, c); err != nil {
+		return err
+	}
+	return ch.done(ctx, update{put: []Collection{c}})
 }
 
-// Drop drops the counterpart of a collection, by what the map says it is.
-func (ch *Changer) Drop(ctx context.Context, c Collection) error {
-	if c.Kind != KindView {
+// Drop drops the counterparts of collections and views, by what the map says
+// they are.
+func (ch *Changer) Drop(ctx context.Context, cols ...Collection) error {
+	for _, c := range cols {
 		have, err := Find(ctx, ch.Destination, c.NS)
 		if err != nil {
 			return err
 		}
-		if have != nil && have.UUID != c.Dest {
-			// The name belongs to another collection already.
-			return ch.Map.Remove(ctx, c)
+		if have == nil || have.Kind != c.Kind || have.UUID != c.Dest {
+			continue // gone, or the name belongs to another one already
+		}
+		if err := Drop(ctx, ch.Destination, c.NS); err != nil {
+			return err
 		}
 	}
-	if err := Drop(ctx, ch.Destination, c.NS); err != nil {
-		return err
-	}
-	return ch.Map.Remove(ctx, c)
+	return ch.done(ctx, update{remove: cols})
 }
 
 // Rename moves the counterpart of a collection to another name, dropping what
@@ -72,23 +85,26 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 	if err != nil {
 		return err
 	}
-	if target == nil || target.UUID != c.Dest {
+	old, replaces := ch.Map.ByUUID(dropped)
+	switch {
+	case target != nil && target.UUID == c.Dest: // an interrupted run has done it
+	case target != nil && !(replaces && target.UUID == old.Dest):
+		return strangerAt(to)
+	default:
 		_, err := ch.Destination.Run(ctx, "admin", bson.D{
 			{Key: "renameCollection", Value: c.NS.String()}, {Key: "to", Value: to.String()},
-			{Key: "dropTarget", Value: !dropped.IsZero()}, mongodb.Durable(),
+			{Key: "dropTarget", Value: target != nil}, mongodb.Durable(),
 		})
 		if err != nil {
 			return fmt.Errorf("rename %s to %s: %w", c.NS, to, err)
 		}
 	}
 	c.NS = to
-	if err := ch.Map.Put(ctx, c); err != nil {
-		return err
+	u := update{put: []Collection{c}}
+	if replaces {
+		u.remove = []Collection{old}
 	}
-	if old, ok := ch.Map.ByUUID(dropped); ok {
-		return ch.Map.Remove(ctx, old)
-	}
-	return nil
+	return ch.done(ctx, u)
 }
 
 // CreateIndexes builds indexes in the form for the sync. One that the documents
@@ -108,11 +124,10 @@ func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson
 			added.Indexes = append(added.Indexes, index)
 		}
 	}
-	if err := ch.Map.Put(ctx, c); err != nil {
+	if _, err := BuildIndexes(ctx, ch.Destination, added); err != nil {
 		return err
 	}
-	_, err := BuildIndexes(ctx, ch.Destination, added)
-	return err
+	return ch.done(ctx, update{put: []Collection{c}})
 }
 
 // DropIndexes drops indexes by name; one that is not there is fine.
@@ -132,5 +147,5 @@ func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string
 		}
 		c.Indexes = kept
 	}
-	return ch.Map.Put(ctx, c)
+	return ch.done(ctx, update{put: []Collection{c}})
 }

@@ -96,9 +96,56 @@ func TestCreateMeetsAStranger(t *testing.T) {
 	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
 	insert(t, dst, ns, bson.D{e("_id", "theirs")})
 	ch := Changer{Destination: dst, Map: m}
-	err := ch.Create(t.Context(), Collection{UUID: UUID{1}, NS: ns, Kind: KindCollection})
-	if migration.KindOf(err) != migration.WriteRefused || len(read(t, dst)) != 1 {
-		t.Errorf("%v, %v", err, read(t, dst))
+	mine := Collection{UUID: UUID{1}, NS: ns, Kind: KindCollection}
+	view := Collection{NS: ns, Kind: KindView, Options: marshal(t, bson.D{e("viewOn", "other"), e("pipeline", bson.A{})})}
+	for _, c := range []Collection{mine, view} {
+		if err := ch.Create(t.Context(), c); migration.KindOf(err) != migration.WriteRefused {
+			t.Errorf("%s: %v", c.Kind, err)
+		}
+	}
+	moved := migration.Namespace{DB: t.Name(), Collection: "moved"}
+	if err := ch.Create(t.Context(), Collection{UUID: UUID{2}, NS: moved, Kind: KindCollection}); err != nil {
+		t.Fatal(err)
+	}
+	known, _ := m.ByUUID(UUID{2})
+	if err := ch.Rename(t.Context(), known, ns, UUID{}); migration.KindOf(err) != migration.WriteRefused {
+		t.Errorf("rename: %v", err)
+	}
+	if err := ch.Rename(t.Context(), known, ns, UUID{3}); migration.KindOf(err) != migration.WriteRefused {
+		t.Errorf("rename over what the source dropped: %v", err)
+	}
+	if n, err := exactCount(t.Context(), dst, mine); err != nil || n != 1 {
+		t.Errorf("%d documents of the stranger's are left, %v", n, err)
+	}
+}
+
+// TestMapRemembersTheLastChange: the token goes into the map together with what
+// the change does to it, and what was removed stays removed.
+func TestMapRemembersTheLastChange(t *testing.T) {
+	t.Parallel()
+	_, dst, m := pair(t)
+	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
+	create := Changer{Destination: dst, Map: m, Token: "82B"}
+	if err := create.Create(t.Context(), Collection{UUID: UUID{1}, NS: ns, Kind: KindCollection}); err != nil {
+		t.Fatal(err)
+	}
+	known, _ := m.ByUUID(UUID{1})
+	drop := Changer{Destination: dst, Map: m, Token: "82D"}
+	if err := drop.Drop(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	again := NewMap(dst, m.metaDB)
+	for range 2 { // the second time, what was removed is swept out
+		if err := again.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(again.All()) > 0 || !again.Holds("82C") || !again.Holds("82D") || again.Holds("82E") {
+			t.Errorf("map %v, last %q", again.All(), again.last)
+		}
+	}
+	docs, err := mongodb.All(t.Context(), dst, m.metaDB, bson.D{e("find", mapCollection)})
+	if err != nil || len(docs) != 1 {
+		t.Errorf("in the metadata database: %v, %v", docs, err)
 	}
 }
 

@@ -32,8 +32,7 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 		if have.UUID == c.Dest && have.Kind == c.Kind {
 			return have.UUID, nil
 		}
-		return UUID{}, migration.NewFault(migration.WriteRefused, fmt.Sprintf(
-			"%s exists on the destination but is not of this migration: something else writes to the destination", c.NS))
+		return UUID{}, strangerAt(c.NS)
 	}
 	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
 		return UUID{}, fmt.Errorf("create %s: %w", c.NS, err)
@@ -48,6 +47,12 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 		return UUID{}, fmt.Errorf("create %s: it vanished at once: something else changes the destination", c.NS)
 	}
 	return have.UUID, nil
+}
+
+// strangerAt says that a name is taken on the destination.
+func strangerAt(ns migration.Namespace) error {
+	return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
+		"%s exists on the destination but is not of this migration: something else writes to the destination", ns))
 }
 
 func (c Collection) createCommand() bson.Raw {

@@ -66,6 +66,15 @@ func index(t *testing.T, c *mongodb.Client, ns migration.Namespace, name string,
 	run(t, c, ns.DB, bson.E{Key: "createIndexes", Value: ns.Collection}, bson.E{Key: "indexes", Value: bson.A{spec}})
 }
 
+func marshal(t *testing.T, v any) bson.Raw {
+	t.Helper()
+	raw, err := bson.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 func only(t *testing.T, db string) namespace.Filter {
 	t.Helper()
 	f, err := namespace.Parse([]string{db}, nil, "mongoferry")

@@ -17,7 +17,8 @@ const mapCollection = "catalog"
 
 // Map says where each collection of the source stands on the destination. It is
 // the routing table of the replication and the memory of what must be restored
-// at the end. Every change is written through to the metadata database first.
+// at the end; and it knows the last catalog change that it holds. Every change
+// is written through to the metadata database first.
 type Map struct {
 	dst    *mongodb.Client
 	metaDB string
@@ -25,6 +26,7 @@ type Map struct {
 	mu     sync.RWMutex
 	byUUID map[UUID]Collection
 	views  map[migration.Namespace]Collection
+	last   string
 }
 
 // NewMap makes an empty map; see Load.
@@ -33,13 +35,20 @@ func NewMap(dst *mongodb.Client, metaDB string) *Map {
 }
 
 // entry is the form in the metadata database. Data is BSON in a binary, since
-// specs hold field names that the server would not store.
+// specs hold field names that the server would not store. An entry that is Gone
+// is none: removing is an update, so that it goes into the same command as the
+// rest of a change.
 type entry struct {
 	ID     any    `bson:"_id"`
 	Source []byte `bson:"source,omitempty"`
 	Dest   []byte `bson:"dest,omitempty"`
-	Data   []byte `bson:"data"`
+	Data   []byte `bson:"data,omitempty"`
+	Gone   bool   `bson:"gone,omitempty"`
 }
+
+// lastChange is the _id of the document that names the last catalog change. No
+// entry has it: views go by "db.name", collections by their UUID.
+const lastChange = "last change"
 
 func entryID(c Collection) any {
 	if c.UUID.IsZero() {
@@ -84,22 +93,46 @@ func (m *Map) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the catalog map: %w", err)
 	}
+	gone, err := m.take(docs)
+	if err != nil {
+		return fmt.Errorf("read the catalog map: %w", err)
+	}
+	if !gone {
+		return nil
+	}
+	return m.write(ctx, bson.D{{Key: "delete", Value: mapCollection}, {Key: "deletes", Value: bson.A{
+		bson.D{{Key: "q", Value: bson.D{{Key: "gone", Value: true}}}, {Key: "limit", Value: 0}},
+	}}})
+}
+
+// take replaces the map by what the documents say, and tells whether there are
+// entries that are gone.
+func (m *Map) take(docs []bson.Raw) (gone bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.byUUID)
 	clear(m.views)
+	m.last = ""
 	for _, doc := range docs {
+		if id, ok := doc.Lookup("_id").StringValueOK(); ok && id == lastChange {
+			m.last, _ = doc.Lookup("token").StringValueOK()
+			continue
+		}
 		var e entry
 		if err := bson.Unmarshal(doc, &e); err != nil {
-			return fmt.Errorf("read the catalog map: %w", err)
+			return false, err
+		}
+		if e.Gone {
+			gone = true
+			continue
 		}
 		c, err := e.collection()
 		if err != nil {
-			return fmt.Errorf("read the catalog map: %w", err)
+			return false, err
 		}
 		m.set(c)
 	}
-	return nil
+	return gone, nil
 }
 
 func (m *Map) set(c Collection) {
@@ -110,59 +143,87 @@ func (m *Map) set(c Collection) {
 	m.byUUID[c.UUID] = c
 }
 
-// putBatch bounds the statements of one update command.
-const putBatch = 500
+func (m *Map) unset(c Collection) {
+	if c.UUID.IsZero() {
+		delete(m.views, c.NS)
+		return
+	}
+	delete(m.byUUID, c.UUID)
+}
 
 // Put writes entries, new or changed.
 func (m *Map) Put(ctx context.Context, cols ...Collection) error {
-	for len(cols) > 0 {
-		n := min(len(cols), putBatch)
-		if err := m.put(ctx, cols[:n]); err != nil {
-			return err
-		}
-		cols = cols[n:]
-	}
-	return nil
+	return m.update(ctx, update{put: cols})
 }
 
-func (m *Map) put(ctx context.Context, cols []Collection) error {
-	updates := bson.A{}
-	for _, c := range cols {
-		e, err := newEntry(c)
-		if err != nil {
-			return err
-		}
-		updates = append(updates, bson.D{
-			{Key: "q", Value: bson.D{{Key: "_id", Value: e.ID}}}, {Key: "u", Value: e}, {Key: "upsert", Value: true},
-		})
-	}
-	if err := m.write(ctx, bson.D{{Key: "update", Value: mapCollection}, {Key: "updates", Value: updates}}); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, c := range cols {
-		m.set(c)
-	}
-	return nil
+// Remove forgets entries.
+func (m *Map) Remove(ctx context.Context, cols ...Collection) error {
+	return m.update(ctx, update{remove: cols})
 }
 
-// Remove forgets an entry.
-func (m *Map) Remove(ctx context.Context, c Collection) error {
-	err := m.write(ctx, bson.D{{Key: "delete", Value: mapCollection}, {Key: "deletes", Value: bson.A{
-		bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: entryID(c)}}}, {Key: "limit", Value: 1}},
-	}}})
+// Holds says whether the map holds the catalog change of this token (the data of
+// a resume token; they compare in the order of the stream) or a later one.
+func (m *Map) Holds(token string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return token <= m.last
+}
+
+// update is what a change does to the map. token, when set, becomes that of the
+// last change.
+type update struct {
+	put, remove []Collection
+	token       string
+}
+
+// putBatch bounds the statements of one update command.
+const putBatch = 500
+
+// update writes a change and takes it in. The token is written last: as long as
+// it is not there, the change may be made again.
+func (m *Map) update(ctx context.Context, u update) error {
+	statements, err := u.statements()
 	if err != nil {
 		return err
 	}
+	for batch := range slices.Chunk(statements, putBatch) {
+		if err := m.write(ctx, bson.D{{Key: "update", Value: mapCollection}, {Key: "updates", Value: batch}}); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.UUID.IsZero() {
-		delete(m.views, c.NS)
-	} else {
-		delete(m.byUUID, c.UUID)
+	for _, c := range u.put {
+		m.set(c)
+	}
+	for _, c := range u.remove {
+		m.unset(c)
+	}
+	if u.token != "" {
+		m.last = u.token
 	}
 	return nil
+}
+
+func (u update) statements() ([]bson.D, error) {
+	var out []bson.D
+	replace := func(id, by any, upsert bool) {
+		out = append(out, bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: id}}}, {Key: "u", Value: by}, {Key: "upsert", Value: upsert}})
+	}
+	for _, c := range u.put {
+		e, err := newEntry(c)
+		if err != nil {
+			return nil, err
+		}
+		replace(e.ID, e, true)
+	}
+	for _, c := range u.remove {
+		replace(entryID(c), entry{ID: entryID(c), Gone: true}, false)
+	}
+	if u.token != "" {
+		replace(lastChange, bson.D{{Key: "token", Value: u.token}}, true)
+	}
+	return out, nil
 }
 
 func (m *Map) write(ctx context.Context, cmd bson.D) error {

@@ -15,10 +15,10 @@ import (
 func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Raw) error {
 	if c.Kind == KindView {
 		c.Options = description
-		if err := ch.Map.Put(ctx, c); err != nil {
+		if err := ch.collMod(ctx, c.NS, without(description, "collation")); err != nil {
 			return err
 		}
-		return ch.collMod(ctx, c.NS, without(description, "collation"))
+		return ch.done(ctx, update{put: []Collection{c}})
 	}
 	elements, err := description.Elements()
 	if err != nil {
@@ -34,7 +34,7 @@ func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Ra
 			return err
 		}
 	}
-	return ch.Map.Put(ctx, c)
+	return ch.done(ctx, update{put: []Collection{c}})
 }
 
 func (ch *Changer) modifyOption(ctx context.Context, c *Collection, key string, v bson.RawValue) error {

@@ -52,7 +52,8 @@ func (c Config) restore(ctx context.Context) error {
 	return nil
 }
 
-// unblock tries until the source accepts writes again.
+// unblock tries until the source accepts writes again, unless a later attempt has
+// taken over: the block may be its own then.
 func (c Config) unblock(ctx context.Context) error {
 	if c.Mode != migration.BlockWrites {
 		return nil
@@ -60,6 +61,9 @@ func (c Config) unblock(ctx context.Context) error {
 	return mongodb.Retry(context.WithoutCancel(ctx), c.Log, "lift the write block of the source", func() error {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoPatience)
 		defer cancel()
+		if err := c.UndoLedger.Check(limited, ownership.LaneCutover, c.Epoch); err != nil {
+			return err
+		}
 		return Unblock(limited, c.Source)
 	})
 }

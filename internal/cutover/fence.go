@@ -11,6 +11,7 @@ import (
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
 )
 
 // errIntruder marks a write that came although the source was fenced.
@@ -112,6 +113,9 @@ func (c Config) block(ctx context.Context) error {
 	for {
 		if err := c.awaitTransactions(ctx); err != nil {
 			return err
+		}
+		if err := c.Ledger.Check(ctx, ownership.LaneCutover, c.Epoch); err != nil {
+			return err // nothing is blocked for an attempt that is over
 		}
 		_, err := c.Source.Run(ctx, "admin", bson.D{
 			{Key: "setUserWriteBlockMode", Value: 1}, {Key: "global", Value: true},

@@ -30,15 +30,16 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 		return Progress{}, migration.NewFault(migration.BadConfiguration,
 			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
 	}
+	// First, so that no earlier attempt writes into what is made anew.
+	if err := t.Slot.Take(ctx); err != nil {
+		return Progress{}, err
+	}
 	if t.Part.Natural {
 		var err error
 		if target, err = startOver(ctx, t, target); err != nil {
 			return Progress{}, err
 		}
 		t.Resume = bson.RawValue{}
-	}
-	if err := t.Slot.Take(ctx); err != nil {
-		return Progress{}, err
 	}
 	return t.transfer(ctx, target.NS)
 }

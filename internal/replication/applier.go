@@ -85,9 +85,7 @@ type Until func(Progress) bool
 // Applier applies changes. It is for one run at a time.
 type Applier struct {
 	Config
-	slots   []*mongodb.Slot
-	changer *catalog.Changer
-	log     *changeLog
+	slots []*mongodb.Slot
 
 	progress   Progress
 	ahead      map[key]ahead
@@ -103,18 +101,15 @@ func New(ctx context.Context, c Config) (*Applier, error) {
 		return nil, err
 	}
 	a := &Applier{
-		Config: c, changer: &catalog.Changer{Destination: c.Destination, Map: c.Map},
-		log:   &changeLog{dst: c.Destination, metaDB: c.MetaDB},
-		ahead: map[key]ahead{}, unknown: map[catalog.UUID]bool{},
+		Config: c, ahead: map[key]ahead{}, unknown: map[catalog.UUID]bool{},
 	}
+	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range c.Writers {
 		slot := mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, fmt.Sprintf("%s apply %d", c.Migration, i), c.Epoch)
-		if err := slot.Take(ctx); err != nil {
-			return nil, err
-		}
 		a.slots = append(a.slots, slot)
+		group.Go(func() error { return slot.Take(groupCtx) })
 	}
-	return a, a.log.load(ctx)
+	return a, group.Wait()
 }
 
 // Run applies changes from a position until told to stop, the context ends or an

@@ -2,7 +2,9 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -14,13 +16,16 @@ import (
 )
 
 // changeCatalog carries out a catalog change, alone, with everything before it
-// applied. It is written down before and after, so that a run that repeats it
-// can tell.
+// applied. The map remembers the last one, so that a run that repeats it can
+// tell.
 func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
-	// First of all: what is past cannot be understood from the map as it is now.
-	past, err := a.log.isDone(e.token)
-	if err != nil || past {
+	token, err := mongodb.TokenData(e.token)
+	if err != nil {
 		return err
+	}
+	// First of all: what is past cannot be understood from the map as it is now.
+	if a.Map.Holds(token) {
+		return nil
 	}
 	do, err := a.catalogChange(e)
 	if err != nil || do == nil {
@@ -34,25 +39,31 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		if err := a.Ledger.Check(ctx, a.Lane, a.Epoch); err != nil {
 			return err
 		}
-		if err := a.log.intend(ctx, e.token, what); err != nil {
-			return err
-		}
-		if err := do(ctx); err != nil {
-			return err
-		}
-		return a.log.done(ctx, e.token, what)
+		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token})
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return refusal(what, err)
 	}
 	a.progress.EventsApplied++
 	a.Log.Info("catalog change", zap.String("change", what), zap.Stringer("optime", e.at))
 	return nil
 }
 
+// refusal stops the migration by name where the destination refuses what the
+// source did: repeating it would be refused again.
+func refusal(what string, err error) error {
+	if _, ok := errors.AsType[*mongodb.Error](err); ok && migration.KindOf(err) == "" && !mongodb.IsTransient(err) {
+		return &migration.Fault{Kind: migration.WriteRefused, Message: what + ": the destination refused it", Err: err}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// catalogWork makes a catalog change.
+type catalogWork func(context.Context, *catalog.Changer) error
+
 // catalogChange says what an event asks for; nil when it does not concern this
 // migration.
-func (a *Applier) catalogChange(e *event) (func(context.Context) error, error) {
+func (a *Applier) catalogChange(e *event) (catalogWork, error) {
 	c, known := a.Map.ByUUID(e.uuid)
 	if e.uuid.IsZero() {
 		c, known = a.Map.View(e.ns)
@@ -62,9 +73,9 @@ func (a *Applier) catalogChange(e *event) (func(context.Context) error, error) {
 		if !a.Filter.Matches(e.ns) {
 			return nil, nil
 		}
-		return func(ctx context.Context) error { return a.changer.Create(ctx, created(e)) }, nil
+		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Create(ctx, created(e)) }, nil
 	case kindDropDatabase:
-		return func(ctx context.Context) error { return a.dropDatabase(ctx, e.ns.DB) }, nil
+		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Drop(ctx, a.inDatabase(e.ns.DB)...) }, nil
 	case kindRename:
 		return a.rename(e, c, known)
 	case kindDrop, kindModify, kindCreateIndexes, kindDropIndexes:
@@ -72,7 +83,7 @@ func (a *Applier) catalogChange(e *event) (func(context.Context) error, error) {
 			a.ignore(e)
 			return nil, nil
 		}
-		return func(ctx context.Context) error { return a.changeKnown(ctx, e, c) }, nil
+		return func(ctx context.Context, ch *catalog.Changer) error { return changeKnown(ctx, ch, e, c) }, nil
 	}
 	if !a.Filter.Matches(e.ns) && !known {
 		a.progress.Ignored++
@@ -83,18 +94,18 @@ func (a *Applier) catalogChange(e *event) (func(context.Context) error, error) {
 		e.ns, e.kind))
 }
 
-func (a *Applier) changeKnown(ctx context.Context, e *event, c catalog.Collection) error {
+func changeKnown(ctx context.Context, ch *catalog.Changer, e *event, c catalog.Collection) error {
 	switch e.kind {
 	case kindDrop:
-		return a.changer.Drop(ctx, c)
+		return ch.Drop(ctx, c)
 	case kindModify:
-		return a.changer.Modify(ctx, c, e.description)
+		return ch.Modify(ctx, c, e.description)
 	case kindCreateIndexes:
 		specs, err := indexSpecs(e)
 		if err != nil {
 			return err
 		}
-		return a.changer.CreateIndexes(ctx, c, specs)
+		return ch.CreateIndexes(ctx, c, specs)
 	default:
 		specs, err := indexSpecs(e)
 		if err != nil {
@@ -104,13 +115,13 @@ func (a *Applier) changeKnown(ctx context.Context, e *event, c catalog.Collectio
 		for i, s := range specs {
 			names[i], _ = s.Lookup("name").StringValueOK()
 		}
-		return a.changer.DropIndexes(ctx, c, names)
+		return ch.DropIndexes(ctx, c, names)
 	}
 }
 
 // rename moves within what is migrated; out of it, it is a drop. Into it, the
 // documents would have to be copied, which is refused by name.
-func (a *Applier) rename(e *event, c catalog.Collection, known bool) (func(context.Context) error, error) {
+func (a *Applier) rename(e *event, c catalog.Collection, known bool) (catalogWork, error) {
 	included := a.Filter.Matches(e.to)
 	dropped, _ := catalog.UUIDOf(e.description.Lookup("dropTarget"))
 	switch {
@@ -118,9 +129,9 @@ func (a *Applier) rename(e *event, c catalog.Collection, known bool) (func(conte
 		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
 			"%s: convertToCapped during a migration leaves no changes to follow: start a new migration", e.to))
 	case known && included:
-		return func(ctx context.Context) error { return a.changer.Rename(ctx, c, e.to, dropped) }, nil
+		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Rename(ctx, c, e.to, dropped) }, nil
 	case known:
-		return func(ctx context.Context) error { return a.changer.Drop(ctx, c) }, nil
+		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Drop(ctx, c) }, nil
 	case included:
 		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
 			"%s was renamed to %s: a rename from what is not migrated (also by $out) into what is cannot be followed: "+
@@ -130,18 +141,10 @@ func (a *Applier) rename(e *event, c catalog.Collection, known bool) (func(conte
 	}
 }
 
-// dropDatabase drops what is left of a database: its collections were dropped by
-// events of their own, its views were not.
-func (a *Applier) dropDatabase(ctx context.Context, db string) error {
-	for _, c := range a.Map.All() {
-		if c.NS.DB != db {
-			continue
-		}
-		if err := a.changer.Drop(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
+// inDatabase is what is left of a database that is dropped: its collections were
+// dropped by events of their own, its views were not.
+func (a *Applier) inDatabase(db string) []catalog.Collection {
+	return slices.DeleteFunc(a.Map.All(), func(c catalog.Collection) bool { return c.NS.DB != db })
 }
 
 // created is the collection or view that a create event describes.

@@ -100,7 +100,7 @@ func (w *writer) flush(ctx context.Context) error {
 	w.statements, w.owners, w.size = nil, nil, 0
 	reply, err := w.slot.Write(ctx, w.ns.DB, bson.Raw(b.Build()))
 	if err != nil {
-		return fmt.Errorf("apply changes to %s: %w", w.ns, err)
+		return refusal("apply changes to "+w.ns.String(), err)
 	}
 	for _, e := range reply.Errors {
 		if e.Index >= len(owners) {
