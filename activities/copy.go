@@ -76,13 +76,18 @@ func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.P
 		return err
 	}
 	base := c.at
+	if part.Natural {
+		// It is copied again from its beginning.
+		base.Copied, base.InPart = base.Copied.Minus(base.InPart), migration.Copied{}
+	}
 	_, err = initialsync.Copy(ctx, initialsync.Task{
 		Source: c.source, Destination: c.destination, Log: c.log, Map: c.cols, Part: part, After: c.in.After,
 		Slot: slot, Resume: resume,
 		Progress: func(p initialsync.Progress) {
+			done := migration.Copied{Documents: p.Documents, Bytes: p.Bytes}
 			c.move(CopyResume{
 				Part: base.Part, LastID: encodeID(p.LastID), Completed: base.Completed,
-				Copied: migration.Copied{Documents: base.Copied.Documents + p.Documents, Bytes: base.Copied.Bytes + p.Bytes},
+				Copied: base.Copied.Plus(done), InPart: base.InPart.Plus(done),
 			})
 		},
 	})
@@ -99,9 +104,8 @@ func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.P
 
 func (c *copying) move(to CopyResume) {
 	c.at = to
-	c.report(&to, migration.Live{Copied: &migration.Copied{
-		Documents: to.Copied.Documents - c.before.Documents, Bytes: to.Copied.Bytes - c.before.Bytes,
-	}})
+	news := to.Copied.Minus(c.before)
+	c.report(&to, migration.Live{Copied: &news})
 }
 
 // encodeID gives a BSON value as bytes: its type, then its value.

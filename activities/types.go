@@ -48,12 +48,14 @@ type CopyInput struct {
 
 // CopyResume is how far a unit has been copied: parts before Part entirely,
 // Part up to and including LastID, which is one raw BSON value behind its type
-// byte; empty at the beginning of the part.
+// byte; empty at the beginning of the part. Copied counts the whole unit so far,
+// InPart what of it is of Part.
 type CopyResume struct {
 	Part      int              `json:"part"`
 	LastID    []byte           `json:"lastID,omitempty"`
 	Completed int64            `json:"completed"`
 	Copied    migration.Copied `json:"copied"`
+	InPart    migration.Copied `json:"inPart"`
 }
 
 // CopyResult is what became of a unit: Resume is nil when it is done. Copied

@@ -128,10 +128,8 @@ func (m *run) copyUnit(ctx workflow.Context, unit Interrupted) error {
 	if unit.Resume != nil {
 		before = *unit.Resume
 	}
-	c := &m.Status.Copy
-	c.Documents.Copied += result.Copied.Documents - before.Copied.Documents
-	c.Bytes.Copied += result.Copied.Bytes - before.Copied.Bytes
-	c.NamespacesCompleted += result.Namespaces - before.Completed
+	m.Status.Copy.Add(result.Copied.Minus(before.Copied))
+	m.Status.Copy.NamespacesCompleted += result.Namespaces - before.Completed
 	if result.Resume != nil {
 		m.Copy.Interrupted = append(m.Copy.Interrupted, Interrupted{Unit: unit.Unit, Resume: result.Resume})
 	}

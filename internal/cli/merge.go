@@ -35,8 +35,7 @@ func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh b
 			continue
 		}
 		if live.Copied != nil {
-			s.Copy.Documents.Copied += live.Copied.Documents
-			s.Copy.Bytes.Copied += live.Copied.Bytes
+			s.Copy.Add(*live.Copied)
 		}
 		s.Copy.Indexes.Built += live.IndexesBuilt
 		if live.Replication != nil {

@@ -26,6 +26,16 @@ type Copied struct {
 	Bytes     int64 `json:"bytes"`
 }
 
+// Plus is the sum.
+func (c Copied) Plus(d Copied) Copied {
+	return Copied{Documents: c.Documents + d.Documents, Bytes: c.Bytes + d.Bytes}
+}
+
+// Minus is the difference; it may be negative.
+func (c Copied) Minus(d Copied) Copied {
+	return Copied{Documents: c.Documents - d.Documents, Bytes: c.Bytes - d.Bytes}
+}
+
 // Validation is the result of the checks alone.
 type Validation struct {
 	Findings    []Finding     `json:"findings"`

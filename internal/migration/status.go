@@ -63,6 +63,15 @@ type CopyStatus struct {
 	ETASeconds          int64      `json:"etaSeconds"`
 }
 
+// Add counts what was copied. The totals are estimates of before the copy: they
+// grow with what turns out to be more.
+func (c *CopyStatus) Add(news Copied) {
+	c.Documents.Copied += news.Documents
+	c.Bytes.Copied += news.Bytes
+	c.Documents.Total = max(c.Documents.Total, c.Documents.Copied)
+	c.Bytes.Total = max(c.Bytes.Total, c.Bytes.Copied)
+}
+
 // InitialSyncStatus says whether the copy and the changes made during it are on
 // the destination.
 type InitialSyncStatus struct {
