@@ -50,9 +50,9 @@ func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compe
 		if err != nil || m == nil || m.Owner != spec.ID {
 			return done, err
 		}
-		var epoch int64
+		var attempt ownership.Attempt
 		for _, lane := range []string{ownership.LanePrepare, ownership.LaneReplication, ownership.LaneCutover} {
-			if epoch, err = s.ledger.Acquire(ctx, lane); err != nil {
+			if attempt, err = s.ledger.Begin(ctx, lane); err != nil {
 				return done, err
 			}
 		}
@@ -67,7 +67,7 @@ func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compe
 				return done, err
 			}
 		case m != nil && m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites:
-			if err := s.ledger.Check(ctx, ownership.LaneCutover, epoch); err != nil {
+			if err := s.ledger.Check(ctx, ownership.LaneCutover, attempt.Epoch); err != nil {
 				return done, err
 			}
 			if err := cutover.Unblock(ctx, s.source); err != nil {

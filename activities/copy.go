@@ -49,7 +49,7 @@ type copying struct {
 }
 
 func (c *copying) run(ctx context.Context) error {
-	epoch, err := c.ledger.Acquire(ctx, "")
+	attempt, err := c.ledger.Begin(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *copying) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slot := mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, fmt.Sprintf("%s copy %d", c.in.Spec.ID, c.in.Unit), epoch)
+	slot := mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, attempt.SlotName(fmt.Sprintf("copy %d", c.in.Unit)), attempt.Epoch)
 	for c.at.Part < len(unit.Parts) {
 		if err := c.part(ctx, slot, unit.Parts[c.at.Part]); err != nil {
 			return err

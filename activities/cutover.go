@@ -32,7 +32,7 @@ func (a *Activities) CutoverReadiness(ctx context.Context, spec migration.Spec) 
 // out, after it it completes.
 func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResult, error) {
 	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (CutoverResult, error) {
-		epoch, err := s.ledger.Acquire(ctx, ownership.LaneCutover)
+		attempt, err := s.ledger.Begin(ctx, ownership.LaneCutover)
 		if err != nil {
 			return CutoverResult{}, err
 		}
@@ -48,7 +48,7 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 		out, err := cutover.Run(ctx, cutover.Config{
 			Source: s.source, Destination: s.destination, Ledger: s.ledger,
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
-			Epoch:      epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
+			Epoch:      attempt.Epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
 			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: s.constrain,
 		})
 		return CutoverResult{

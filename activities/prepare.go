@@ -50,8 +50,8 @@ func newPreparation(ctx context.Context, s *session) (*preparation, error) {
 	if err != nil {
 		return nil, err
 	}
-	epoch, err := s.ledger.Acquire(ctx, ownership.LanePrepare)
-	return &preparation{session: s, epoch: epoch, filter: filter, cols: catalog.NewMap(s.destination, s.spec.MetadataDB)}, err
+	attempt, err := s.ledger.Begin(ctx, ownership.LanePrepare)
+	return &preparation{session: s, epoch: attempt.Epoch, filter: filter, cols: catalog.NewMap(s.destination, s.spec.MetadataDB)}, err
 }
 
 func filterOf(spec migration.Spec) (namespace.Filter, error) {
@@ -107,7 +107,7 @@ func (p *preparation) undoFormerAttempt(ctx context.Context) error {
 		if err := p.check(ctx); err != nil {
 			return err
 		}
-		if err := catalog.Drop(ctx, p.destination, c.NS); err != nil {
+		if err := catalog.Drop(ctx, p.destination, c); err != nil {
 			return err
 		}
 		if err := p.cols.Remove(ctx, c); err != nil {
@@ -125,18 +125,18 @@ func (p *preparation) makeRoom(ctx context.Context, wanted []catalog.Collection)
 	}
 	if !p.spec.DropDestination {
 		names := make([]string, 0, 3)
-		for _, ns := range conflicts[:min(3, len(conflicts))] {
-			names = append(names, ns.String())
+		for _, c := range conflicts[:min(3, len(conflicts))] {
+			names = append(names, c.NS.String())
 		}
 		return migration.NewFault(migration.PreflightFailed, fmt.Sprintf(
 			"the destination already holds %d of the namespaces to be migrated (%s): drop them, exclude them, or give --drop-destination",
 			len(conflicts), strings.Join(names, ", ")))
 	}
-	for _, ns := range conflicts {
+	for _, c := range conflicts {
 		if err := p.check(ctx); err != nil {
 			return err
 		}
-		if err := catalog.Drop(ctx, p.destination, ns); err != nil {
+		if err := catalog.Drop(ctx, p.destination, c); err != nil {
 			return err
 		}
 	}

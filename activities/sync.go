@@ -69,17 +69,17 @@ func (s *session) startApplying(ctx context.Context, from Position, watch func(r
 	if err != nil {
 		return nil, err
 	}
-	epoch, previous, err := s.ledger.TakeOver(ctx, ownership.LaneReplication)
+	attempt, err := s.ledger.Begin(ctx, ownership.LaneReplication)
 	if err != nil {
 		return nil, err
 	}
-	w := &applying{session: s, epoch: epoch, started: time.Now(), position: from}
+	w := &applying{session: s, epoch: attempt.Epoch, started: time.Now(), position: from}
 	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
-	repeated := previous != from.Epoch
+	repeated := attempt.Previous != from.Epoch
 	w.applier, err = replication.New(ctx, replication.Config{
 		Source: s.source, Destination: s.destination, Log: s.log, Map: cols, Filter: filter,
-		Ledger: s.ledger, Lane: ownership.LaneReplication, Epoch: epoch, Repeated: repeated,
-		Migration: s.spec.ID, MetaDB: s.spec.MetadataDB, Writers: writers, Report: w.moved, Watch: watch,
+		Ledger: s.ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated,
+		MetaDB: s.spec.MetadataDB, Writers: writers, Report: w.moved, Watch: watch,
 	})
 	if err != nil {
 		return nil, err

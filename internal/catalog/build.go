@@ -24,13 +24,13 @@ func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]mig
 		specs = append(specs, i.forSync())
 		built = append(built, i)
 	}
-	err := createIndexes(ctx, dst, c.NS, specs...)
+	err := createIndexes(ctx, dst, c, specs...)
 	if !isRefusal(err) {
 		return nil, err
 	}
 	var failed []migration.UnsuccessfulIndex
 	for n, spec := range specs {
-		err := createIndexes(ctx, dst, c.NS, spec)
+		err := createIndexes(ctx, dst, c, spec)
 		switch {
 		case isRefusal(err):
 			failed = append(failed, unsuccessful(c, built[n], "failed", err))
@@ -46,15 +46,15 @@ func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]mig
 // default, all of them, would wait for a member that is down, and polls.
 var commitQuorum = bson.E{Key: "commitQuorum", Value: "majority"}
 
-func createIndexes(ctx context.Context, dst *mongodb.Client, ns migration.Namespace, specs ...bson.Raw) error {
+func createIndexes(ctx context.Context, dst *mongodb.Client, c Collection, specs ...bson.Raw) error {
 	if len(specs) == 0 {
 		return nil
 	}
-	_, err := dst.Run(ctx, ns.DB, bson.D{
-		{Key: "createIndexes", Value: ns.Collection}, {Key: "indexes", Value: specs}, commitQuorum, mongodb.Durable(),
+	_, err := dst.Run(ctx, c.NS.DB, bson.D{
+		{Key: "createIndexes", Value: c.NS.Collection}, {Key: "indexes", Value: specs}, c.Itself(), commitQuorum, mongodb.Durable(),
 	})
 	if err != nil {
-		return fmt.Errorf("create indexes of %s: %w", ns, err)
+		return fmt.Errorf("create indexes of %s: %w", c.NS, err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func createIndexes(ctx context.Context, dst *mongodb.Client, ns migration.Namesp
 // isRefusal says whether the server refuses the index itself, not this attempt.
 func isRefusal(err error) bool {
 	var e *mongodb.Error
-	return errors.As(err, &e) && !mongodb.IsTransient(err) && e.Code != mongodb.CodeNamespaceNotFound
+	return errors.As(err, &e) && !mongodb.IsTransient(err) && !isGone(err)
 }
 
 func unsuccessful(c Collection, i Index, kind string, cause error) migration.UnsuccessfulIndex {

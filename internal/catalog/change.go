@@ -34,26 +34,13 @@ func (ch *Changer) Create(ctx context.Context, c Collection) error {
 	if known, ok := ch.Map.ByUUID(c.UUID); ok {
 		c.Dest = known.Dest
 	}
-	have, err := Find(ctx, ch.Destination, c.NS)
-	if err != nil {
-		return err
-	}
-	switch {
-	case have == nil:
-	case c.Kind == KindView && have.Kind == KindView:
-		// A view is made anew: it holds no data.
-		if err := Drop(ctx, ch.Destination, c.NS); err != nil {
+	if c.Kind == KindView {
+		// It is made anew: it holds no data.
+		if err := ch.drop(ctx, c); err != nil {
 			return err
 		}
-	case have.Kind == c.Kind && !ch.Map.ownsDest(have.UUID):
-		// Empty, it is what an interrupted run of this change has made: nothing
-		// was written to it before the map knew of it.
-		if n, err := exactCount(ctx, ch.Destination, *have); err != nil {
-			return err
-		} else if n == 0 {
-			c.Dest = have.UUID
-		}
 	}
+	var err error
 	if c.Dest, err = Create(ctx, ch.Destination, c); err != nil {
 		return err
 	}
@@ -64,18 +51,21 @@ func (ch *Changer) Create(ctx context.Context, c Collection) error {
 // they are.
 func (ch *Changer) Drop(ctx context.Context, cols ...Collection) error {
 	for _, c := range cols {
-		have, err := Find(ctx, ch.Destination, c.NS)
-		if err != nil {
-			return err
-		}
-		if have == nil || have.Kind != c.Kind || have.UUID != c.Dest {
-			continue // gone, or the name belongs to another one already
-		}
-		if err := Drop(ctx, ch.Destination, c.NS); err != nil {
+		if err := ch.drop(ctx, c); err != nil {
 			return err
 		}
 	}
 	return ch.done(ctx, update{remove: cols})
+}
+
+func (ch *Changer) drop(ctx context.Context, c Collection) error {
+	if c.Dest.IsZero() { // views have nothing but their name
+		have, err := Find(ctx, ch.Destination, c.NS)
+		if err != nil || have == nil || have.Kind != c.Kind {
+			return err
+		}
+	}
+	return Drop(ctx, ch.Destination, c)
 }
 
 // Rename moves the counterpart of a collection to another name, dropping what
@@ -93,7 +83,7 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 	default:
 		_, err := ch.Destination.Run(ctx, "admin", bson.D{
 			{Key: "renameCollection", Value: c.NS.String()}, {Key: "to", Value: to.String()},
-			{Key: "dropTarget", Value: target != nil}, mongodb.Durable(),
+			{Key: "dropTarget", Value: target != nil}, c.Itself(), mongodb.Durable(),
 		})
 		if err != nil {
 			return fmt.Errorf("rename %s to %s: %w", c.NS, to, err)
@@ -110,8 +100,7 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 // CreateIndexes builds indexes in the form for the sync. One that the documents
 // do not allow is built again, or reported, at the end.
 func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson.Raw) error {
-	var added Collection
-	added.NS, added.Kind, added.Dest = c.NS, c.Kind, c.Dest
+	added := Collection{NS: c.NS, Kind: c.Kind, Dest: c.Dest}
 	for _, spec := range specs {
 		name, _ := spec.Lookup("name").StringValueOK()
 		index := Index{Name: name, Spec: spec}
@@ -134,7 +123,7 @@ func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson
 func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string) error {
 	for _, name := range names {
 		_, err := ch.Destination.Run(ctx, c.NS.DB, bson.D{
-			{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, mongodb.Durable(),
+			{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
 		})
 		if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
 			return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)

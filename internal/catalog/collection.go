@@ -64,6 +64,14 @@ type Collection struct {
 	Indexes []Index             `bson:"indexes"`
 }
 
+// Itself is for commands to the destination that name the collection: the server
+// refuses them when the name has gone to another one, or to none. Nothing is
+// created, changed or dropped in another's place, also not by an attempt that
+// wakes after its successor has finished.
+func (c Collection) Itself() bson.E {
+	return bson.E{Key: "collectionUUID", Value: c.Dest.Binary()}
+}
+
 // Capped says whether the order of documents and the limits matter.
 func (c Collection) Capped() bool {
 	capped, ok := c.Options.Lookup("capped").BooleanOK()

@@ -17,8 +17,8 @@ const unlimited = int64(1) << 50
 
 // Create makes the counterpart of a collection or view on the destination, with
 // limits and expiry put off, and gives its UUID there. A collection of that name
-// which is not ours is a Fault that names it; ours, from an earlier attempt, is
-// kept.
+// is kept when it is ours, or empty: then an interrupted run has made it, since
+// nothing is written to one that is not in the map. Any other is a Fault.
 func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error) {
 	if c.Kind == KindTimeseries {
 		return UUID{}, migration.NewFault(migration.Unsupported,
@@ -29,10 +29,7 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 		return UUID{}, err
 	}
 	if have != nil {
-		if have.UUID == c.Dest && have.Kind == c.Kind {
-			return have.UUID, nil
-		}
-		return UUID{}, strangerAt(c.NS)
+		return keep(ctx, dst, c, *have)
 	}
 	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
 		return UUID{}, fmt.Errorf("create %s: %w", c.NS, err)
@@ -47,6 +44,20 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 		return UUID{}, fmt.Errorf("create %s: it vanished at once: something else changes the destination", c.NS)
 	}
 	return have.UUID, nil
+}
+
+// keep decides about a namespace that is there already.
+func keep(ctx context.Context, dst *mongodb.Client, c, have Collection) (UUID, error) {
+	switch {
+	case have.Kind != c.Kind:
+	case have.UUID == c.Dest:
+		return have.UUID, nil
+	case c.Kind == KindCollection:
+		if n, err := exactCount(ctx, dst, have); err != nil || n == 0 {
+			return have.UUID, err
+		}
+	}
+	return UUID{}, strangerAt(c.NS)
 }
 
 // strangerAt says that a name is taken on the destination.
@@ -78,11 +89,21 @@ func durable() bsoncore.Document {
 	return bsoncore.NewDocumentBuilder().AppendString("w", "majority").AppendBoolean("j", true).Build()
 }
 
-// Drop drops a namespace of the destination; one that is gone is fine.
-func Drop(ctx context.Context, dst *mongodb.Client, ns migration.Namespace) error {
-	_, err := dst.Run(ctx, ns.DB, bson.D{{Key: "drop", Value: ns.Collection}, mongodb.Durable()})
-	if err != nil && mongodb.Code(err) != mongodb.CodeNamespaceNotFound {
-		return fmt.Errorf("drop %s on the destination: %w", ns, err)
+// Drop drops a collection or view of the destination; one that is gone is fine.
+// A collection that has the name in its place is left alone.
+func Drop(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	cmd := bson.D{{Key: "drop", Value: c.NS.Collection}, mongodb.Durable()}
+	if !c.Dest.IsZero() {
+		cmd = append(cmd, c.Itself())
+	}
+	if _, err := dst.Run(ctx, c.NS.DB, cmd); err != nil && !isGone(err) {
+		return fmt.Errorf("drop %s on the destination: %w", c.NS, err)
 	}
 	return nil
+}
+
+// isGone says whether a command met no collection of that name, or another one.
+func isGone(err error) bool {
+	code := mongodb.Code(err)
+	return code == mongodb.CodeNamespaceNotFound || code == mongodb.CodeCollectionUUIDMismatch
 }

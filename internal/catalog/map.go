@@ -263,15 +263,3 @@ func (m *Map) All() []Collection {
 	}
 	return out
 }
-
-// ownsDest says whether some entry stands for this collection of the destination.
-func (m *Map) ownsDest(dest UUID) bool {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, c := range m.byUUID {
-		if c.Dest == dest {
-			return true
-		}
-	}
-	return false
-}

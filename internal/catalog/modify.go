@@ -15,7 +15,7 @@ import (
 func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Raw) error {
 	if c.Kind == KindView {
 		c.Options = description
-		if err := ch.collMod(ctx, c.NS, without(description, "collation")); err != nil {
+		if err := ch.collMod(ctx, c, without(description, "collation")); err != nil {
 			return err
 		}
 		return ch.done(ctx, update{put: []Collection{c}})
@@ -58,7 +58,7 @@ func (ch *Changer) modifyOption(ctx context.Context, c *Collection, key string, 
 		if err != nil {
 			return fmt.Errorf("encode the collMod of %s: %w", c.NS, err)
 		}
-		return ch.collMod(ctx, c.NS, change)
+		return ch.collMod(ctx, *c, change)
 	default:
 		return migration.NewFault(migration.UnexpectedChange,
 			fmt.Sprintf("%s: collMod changed %q, which this version does not know", c.NS, key))
@@ -82,7 +82,7 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 			// An index without expiry gets one: the counterpart needs the field
 			// for Restore to change it.
 			if !index.TTL() {
-				if err := collModIndex(ctx, ch.Destination, c.NS, name, bson.E{Key: key, Value: neverExpires}); err != nil {
+				if err := collModIndex(ctx, ch.Destination, *c, name, bson.E{Key: key, Value: neverExpires}); err != nil {
 					return err
 				}
 			}
@@ -94,7 +94,7 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 				index.Spec = without(index.Spec, key)
 			}
 		case "hidden":
-			if err := collModIndex(ctx, ch.Destination, c.NS, name, bson.E{Key: key, Value: e.Value()}); err != nil {
+			if err := collModIndex(ctx, ch.Destination, *c, name, bson.E{Key: key, Value: e.Value()}); err != nil {
 				return err
 			}
 			if hidden, _ := e.Value().BooleanOK(); hidden {
@@ -111,17 +111,20 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 }
 
 // collMod sends the fields of a description as they are.
-func (ch *Changer) collMod(ctx context.Context, ns migration.Namespace, fields bson.Raw) error {
-	cmd := bson.D{{Key: "collMod", Value: ns.Collection}}
+func (ch *Changer) collMod(ctx context.Context, c Collection, fields bson.Raw) error {
+	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}}
+	if c.Kind != KindView {
+		cmd = append(cmd, c.Itself())
+	}
 	elements, err := fields.Elements()
 	if err != nil {
-		return fmt.Errorf("read the collMod of %s: %w", ns, err)
+		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
 	}
 	for _, e := range elements {
 		cmd = append(cmd, bson.E{Key: e.Key(), Value: e.Value()})
 	}
-	if _, err := ch.Destination.Run(ctx, ns.DB, append(cmd, mongodb.Durable())); err != nil {
-		return fmt.Errorf("collMod %s: %w", ns, err)
+	if _, err := ch.Destination.Run(ctx, c.NS.DB, append(cmd, mongodb.Durable())); err != nil {
+		return fmt.Errorf("collMod %s: %w", c.NS, err)
 	}
 	return nil
 }

@@ -143,8 +143,8 @@ func readIndexes(ctx context.Context, c *mongodb.Client, col *Collection) (bool,
 }
 
 // Conflicts lists what exists on the destination where something is to be
-// migrated to.
-func Conflicts(ctx context.Context, dst *mongodb.Client, f namespace.Filter, wanted []Collection) ([]migration.Namespace, error) {
+// migrated to; Dest is what it is there.
+func Conflicts(ctx context.Context, dst *mongodb.Client, f namespace.Filter, wanted []Collection) ([]Collection, error) {
 	have, err := Read(ctx, dst, f)
 	if err != nil {
 		return nil, err
@@ -153,10 +153,11 @@ func Conflicts(ctx context.Context, dst *mongodb.Client, f namespace.Filter, wan
 	for _, c := range wanted {
 		names[c.NS] = true
 	}
-	var out []migration.Namespace
+	var out []Collection
 	for _, c := range have {
 		if names[c.NS] {
-			out = append(out, c.NS)
+			c.Dest = c.UUID
+			out = append(out, c)
 		}
 	}
 	return out, nil

@@ -70,31 +70,31 @@ func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) 
 
 func restoreIndex(ctx context.Context, dst *mongodb.Client, c Collection, want, have Index) error {
 	if have.Spec == nil {
-		return createIndexes(ctx, dst, c.NS, want.final())
+		return createIndexes(ctx, dst, c, want.final())
 	}
 	if want.Unique() && !have.Unique() {
-		if err := collModIndex(ctx, dst, c.NS, want.Name, bson.E{Key: "prepareUnique", Value: true}); err != nil {
+		if err := collModIndex(ctx, dst, c, want.Name, bson.E{Key: "prepareUnique", Value: true}); err != nil {
 			return err
 		}
-		if err := collModIndex(ctx, dst, c.NS, want.Name, bson.E{Key: "unique", Value: true}); err != nil {
+		if err := collModIndex(ctx, dst, c, want.Name, bson.E{Key: "unique", Value: true}); err != nil {
 			return err
 		}
 	}
 	if want.TTL() && !sameNumber(want.Spec.Lookup("expireAfterSeconds"), have.Spec.Lookup("expireAfterSeconds")) {
-		return collModIndex(ctx, dst, c.NS, want.Name,
+		return collModIndex(ctx, dst, c, want.Name,
 			bson.E{Key: "expireAfterSeconds", Value: want.Spec.Lookup("expireAfterSeconds")})
 	}
 	return nil
 }
 
-func collModIndex(ctx context.Context, dst *mongodb.Client, ns migration.Namespace, name string, change bson.E, extra ...bson.E) error {
+func collModIndex(ctx context.Context, dst *mongodb.Client, c Collection, name string, change bson.E, extra ...bson.E) error {
 	cmd := bson.D{
-		{Key: "collMod", Value: ns.Collection},
-		{Key: "index", Value: bson.D{{Key: "name", Value: name}, change}},
+		{Key: "collMod", Value: c.NS.Collection},
+		{Key: "index", Value: bson.D{{Key: "name", Value: name}, change}}, c.Itself(),
 	}
 	cmd = append(cmd, extra...)
-	if _, err := dst.Run(ctx, ns.DB, append(cmd, mongodb.Durable())); err != nil {
-		return fmt.Errorf("change index %s of %s: %w", name, ns, err)
+	if _, err := dst.Run(ctx, c.NS.DB, append(cmd, mongodb.Durable())); err != nil {
+		return fmt.Errorf("change index %s of %s: %w", name, c.NS, err)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func collModIndex(ctx context.Context, dst *mongodb.Client, ns migration.Namespa
 // restoreLimits brings back the expiry of a clustered collection and the size
 // and number of documents of a capped one.
 func restoreLimits(ctx context.Context, dst *mongodb.Client, c Collection) error {
-	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}}
+	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}, c.Itself()}
 	if expire, err := c.Options.LookupErr("expireAfterSeconds"); err == nil {
 		cmd = append(cmd, bson.E{Key: "expireAfterSeconds", Value: expire})
 	}
@@ -112,7 +112,7 @@ func restoreLimits(ctx context.Context, dst *mongodb.Client, c Collection) error
 			cmd = append(cmd, bson.E{Key: "cappedMax", Value: limit})
 		}
 	}
-	if len(cmd) == 1 {
+	if len(cmd) == 2 {
 		return nil
 	}
 	if _, err := dst.Run(ctx, c.NS.DB, append(cmd, mongodb.Durable())); err != nil {
@@ -150,13 +150,11 @@ func uniqueIndexes(m *Map, do func(c Collection, i Index) error) error {
 // map says when an attempt died in the middle of its rename.
 func PrepareUnique(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
 	return uniqueIndexes(m, func(c Collection, i Index) error {
-		err := collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: on})
-		switch mongodb.Code(err) {
-		case mongodb.CodeIndexNotFound, mongodb.CodeNamespaceNotFound:
+		err := collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: on})
+		if isGone(err) || mongodb.Code(err) == mongodb.CodeIndexNotFound {
 			return nil
-		default:
-			return err
 		}
+		return err
 	})
 }
 
@@ -183,18 +181,18 @@ func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map, only ...
 
 // tryUnique asks the server whether the index could be made unique now.
 func tryUnique(ctx context.Context, dst *mongodb.Client, c Collection, i Index) (violation, err error) {
-	err = collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: true})
+	err = collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: true})
 	if mongodb.Code(err) == mongodb.CodeIndexNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "unique", Value: true}, bson.E{Key: "dryRun", Value: true})
+	err = collModIndex(ctx, dst, c, i.Name, bson.E{Key: "unique", Value: true}, bson.E{Key: "dryRun", Value: true})
 	if isRefusal(err) {
 		violation, err = err, nil
 	}
-	undo := collModIndex(ctx, dst, c.NS, i.Name, bson.E{Key: "prepareUnique", Value: false})
+	undo := collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: false})
 	if err == nil {
 		err = undo
 	}

@@ -41,10 +41,10 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 		}
 		t.Resume = bson.RawValue{}
 	}
-	return t.transfer(ctx, target.NS)
+	return t.transfer(ctx, target)
 }
 
-func (t Task) transfer(ctx context.Context, to migration.Namespace) (Progress, error) {
+func (t Task) transfer(ctx context.Context, to catalog.Collection) (Progress, error) {
 	var done Progress
 	done.LastID = t.Resume
 	batches := make(chan batch, 1)
@@ -54,7 +54,7 @@ func (t Task) transfer(ctx context.Context, to migration.Namespace) (Progress, e
 		return t.read(ctx, batches)
 	})
 	group.Go(func() error {
-		w := writer{slot: t.Slot, ns: to, ordered: t.Part.Natural}
+		w := writer{slot: t.Slot, to: to, ordered: t.Part.Natural}
 		for b := range batches {
 			if err := w.insert(ctx, b.documents); err != nil {
 				return err
@@ -246,15 +246,10 @@ func documentLength(data []byte, at int) (int, bool) {
 // startOver empties the counterpart of a capped collection: its order allows no
 // continuing in the middle.
 func startOver(ctx context.Context, t Task, c catalog.Collection) (catalog.Collection, error) {
-	have, err := catalog.Find(ctx, t.Destination, c.NS)
-	if err != nil {
+	if err := catalog.Drop(ctx, t.Destination, c); err != nil {
 		return c, err
 	}
-	if have != nil && have.UUID == c.Dest {
-		if err := catalog.Drop(ctx, t.Destination, c.NS); err != nil {
-			return c, err
-		}
-	}
+	var err error
 	if c.Dest, err = catalog.Create(ctx, t.Destination, c); err != nil {
 		return c, err
 	}

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -14,7 +15,7 @@ import (
 // writer inserts batches into one collection.
 type writer struct {
 	slot    *mongodb.Slot
-	ns      migration.Namespace
+	to      catalog.Collection
 	ordered bool
 }
 
@@ -22,22 +23,23 @@ type writer struct {
 // earlier attempt; anything else that is refused is a Fault.
 func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 	cmd := bsoncore.NewDocumentBuilder().
-		AppendString("insert", w.ns.Collection).
+		AppendString("insert", w.to.NS.Collection).
 		AppendBoolean("ordered", w.ordered).
 		AppendBoolean("bypassDocumentValidation", true).
 		AppendBoolean("bypassEmptyTsReplacement", true).
+		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:]).
 		AppendArray("documents", bsoncore.Array(documents)).
 		Build()
-	reply, err := w.slot.Write(ctx, w.ns.DB, bson.Raw(cmd))
+	reply, err := w.slot.Write(ctx, w.to.NS.DB, bson.Raw(cmd))
 	if err != nil {
-		return fmt.Errorf("insert into %s: %w", w.ns, err)
+		return fmt.Errorf("insert into %s: %w", w.to.NS, err)
 	}
 	for _, e := range reply.Errors {
 		if e.Code == mongodb.CodeDuplicateKey && isIDPattern(e.KeyPattern) && !w.ordered {
 			continue
 		}
 		return migration.NewFault(migration.WriteRefused,
-			fmt.Sprintf("%s: the destination refused a document: %s (code %d)", w.ns, e.Message, e.Code))
+			fmt.Sprintf("%s: the destination refused a document: %s (code %d)", w.to.NS, e.Message, e.Code))
 	}
 	return nil
 }

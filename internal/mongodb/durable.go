@@ -24,7 +24,7 @@ func (c *Client) Write(ctx context.Context, db string, command bson.D) error {
 	if err != nil {
 		return err
 	}
-	write, err := parseWriteReply(reply)
+	write, err := parseWriteReply(c.name, db, reply)
 	if err != nil || len(write.Errors) == 0 {
 		return err
 	}

@@ -37,6 +37,7 @@ const (
 	CodeChangeStreamFatal        = 280
 	CodeChangeStreamHistoryLost  = 286
 	CodeCannotConvertIndexUnique = 359
+	CodeCollectionUUIDMismatch   = 361
 	CodeUserWritesBlocked        = 371
 	CodeBSONObjectTooLarge       = 10334
 	CodeDuplicateKey             = 11000
@@ -103,12 +104,21 @@ func faultOf(c *Client, e *Error) error {
 		return &migration.Fault{Kind: migration.HistoryLost,
 			Message: "ChangeStreamHistoryLost: the source's oplog no longer holds the changes since the last one applied; " +
 				"enlarge the oplog (replSetResizeOplog) and start a new migration", Err: e}
+	case CodeCollectionUUIDMismatch:
+		expected, _ := e.Reply.Lookup("expectedCollection").StringValueOK()
+		return &migration.Fault{Kind: migration.WriteRefused, Message: strangerAdvice(c.name, e.DB, expected), Err: e}
 	case CodeTransactionTooOld:
 		return &migration.Fault{Kind: migration.Superseded,
 			Message: "a later attempt has taken over", Err: e}
 	default:
 		return e
 	}
+}
+
+// strangerAdvice is for a command that names the collection it is meant for, when
+// another one, or none, has its name.
+func strangerAdvice(side, db, name string) string {
+	return fmt.Sprintf("%s: %s.%s is not the collection that this migration has made: something else changes the %s", side, db, name, side)
 }
 
 func authenticationAdvice(c *Client) string {

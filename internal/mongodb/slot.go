@@ -93,7 +93,7 @@ func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteRep
 	if err != nil {
 		return WriteReply{}, err
 	}
-	return parseWriteReply(reply)
+	return parseWriteReply(s.client.name, db, reply)
 }
 
 // sign adds session, transaction number and write concern to a command.
@@ -107,7 +107,7 @@ func (s *Slot) sign(command bson.Raw) bson.Raw {
 	return bson.Raw(bsoncore.UpdateLength(raw, 0, int32(len(raw))))
 }
 
-func parseWriteReply(raw bson.Raw) (WriteReply, error) {
+func parseWriteReply(side, db string, raw bson.Raw) (WriteReply, error) {
 	var parsed struct {
 		N           int64      `bson:"n"`
 		Modified    int64      `bson:"nModified"`
@@ -117,6 +117,7 @@ func parseWriteReply(raw bson.Raw) (WriteReply, error) {
 			Code       int32    `bson:"code"`
 			Message    string   `bson:"errmsg"`
 			KeyPattern bson.Raw `bson:"keyPattern"`
+			Expected   string   `bson:"expectedCollection"`
 		} `bson:"writeErrors"`
 	}
 	if err := bson.Unmarshal(raw, &parsed); err != nil {
@@ -124,8 +125,11 @@ func parseWriteReply(raw bson.Raw) (WriteReply, error) {
 	}
 	reply := WriteReply{N: parsed.N, Modified: parsed.Modified, Upserted: len(parsed.Upserted)}
 	for _, e := range parsed.WriteErrors {
-		if e.Code == CodeTransactionTooOld {
+		switch e.Code {
+		case CodeTransactionTooOld:
 			return reply, migration.NewFault(migration.Superseded, "a later attempt has taken over")
+		case CodeCollectionUUIDMismatch:
+			return reply, migration.NewFault(migration.WriteRefused, strangerAdvice(side, db, e.Expected))
 		}
 		reply.Errors = append(reply.Errors, WriteError{e.Index, e.Code, e.Message, e.KeyPattern})
 	}

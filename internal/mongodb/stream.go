@@ -13,7 +13,7 @@ const StreamAwaitMS = 300
 
 // OpenStream opens a change stream over the whole deployment, with expanded
 // events, from now or behind a resume token. Events larger than a document may
-// be arrive split.
+// arrive split.
 func OpenStream(ctx context.Context, c *Client, resumeAfter bson.Raw, batchSize int32) (*Cursor, error) {
 	stage := bson.D{{Key: "allChangesForCluster", Value: true}, {Key: "showExpandedEvents", Value: true}}
 	if resumeAfter != nil {

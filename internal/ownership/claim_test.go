@@ -25,8 +25,8 @@ func TestSecondMigrationIsRefused(t *testing.T) {
 	two := ledger(t, "two")
 	steps := map[string]func() error{
 		"claim":    func() error { return two.Claim(t.Context(), "elsewhere") },
-		"acquire":  func() error { _, err := two.Acquire(t.Context(), LanePrepare); return err },
-		"no lane":  func() error { _, err := two.Acquire(t.Context(), ""); return err },
+		"acquire":  func() error { _, err := two.Begin(t.Context(), LanePrepare); return err },
+		"no lane":  func() error { _, err := two.Begin(t.Context(), ""); return err },
 		"check":    func() error { return two.Check(t.Context(), LanePrepare, 0) },
 		"clean up": func() error { return two.Release(t.Context()) },
 	}
@@ -48,7 +48,7 @@ func TestSecondMigrationIsRefused(t *testing.T) {
 func TestClaimAgain(t *testing.T) {
 	t.Parallel()
 	l := claimed(t)
-	if _, err := l.Acquire(t.Context(), LanePrepare); err != nil {
+	if _, err := l.Begin(t.Context(), LanePrepare); err != nil {
 		t.Fatal(err)
 	}
 	before := find(t, l)
@@ -128,7 +128,7 @@ func TestRelease(t *testing.T) {
 
 func acquireError(t *testing.T, l *Ledger) error {
 	t.Helper()
-	_, err := l.Acquire(t.Context(), LanePrepare)
+	_, err := l.Begin(t.Context(), LanePrepare)
 	return err
 }
 

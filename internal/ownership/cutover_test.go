@@ -13,11 +13,16 @@ import (
 func cutting(t *testing.T) (*Ledger, int64) {
 	t.Helper()
 	l := claimed(t)
-	epoch, err := l.Acquire(t.Context(), LaneCutover)
+	return l, begin(t, l, LaneCutover)
+}
+
+func begin(t *testing.T, l *Ledger, lane string) int64 {
+	t.Helper()
+	a, err := l.Begin(t.Context(), lane)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, epoch
+	return a.Epoch
 }
 
 func move(t *testing.T, l *Ledger, epoch int64, to CutoverState, from ...CutoverState) (bool, *Marker) {
@@ -101,14 +106,8 @@ func TestTransitionOfAnOlderAttempt(t *testing.T) {
 	t.Parallel()
 	l, older := cutting(t)
 	move(t, l, older, CutoverFenced, CutoverNone)
-	newer, err := l.Acquire(t.Context(), LaneCutover)
-	if err != nil {
-		t.Fatal(err)
-	}
-	replicating, err := l.Acquire(t.Context(), LaneReplication)
-	if err != nil {
-		t.Fatal(err)
-	}
+	newer := begin(t, l, LaneCutover)
+	replicating := begin(t, l, LaneReplication)
 	for _, epoch := range []int64{0, older, replicating} {
 		if moved, m := move(t, l, epoch, CutoverOpening, CutoverFenced); moved || m.Cutover.State != CutoverFenced {
 			t.Errorf("attempt %d moved the marker: %+v", epoch, m)

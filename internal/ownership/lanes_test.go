@@ -26,9 +26,9 @@ func TestEpochsAndLanes(t *testing.T) {
 		{LaneReplication, 6, 4},
 	}
 	for _, s := range steps {
-		epoch, previous, err := l.TakeOver(t.Context(), s.lane)
-		if err != nil || epoch != s.epoch || previous != s.previous {
-			t.Errorf("take over %q: got epoch %d after %d, %v, want %d after %d", s.lane, epoch, previous, err, s.epoch, s.previous)
+		a, err := l.Begin(t.Context(), s.lane)
+		if err != nil || a.Epoch != s.epoch || a.Previous != s.previous {
+			t.Errorf("begin in %q: got epoch %d after %d, %v, want %d after %d", s.lane, a.Epoch, a.Previous, err, s.epoch, s.previous)
 		}
 	}
 	current := map[string]int64{LanePrepare: 5, LaneReplication: 6}
@@ -56,10 +56,10 @@ func TestAttemptsAtOnce(t *testing.T) {
 	var group errgroup.Group
 	for range attempts {
 		group.Go(func() error {
-			epoch, err := l.Acquire(t.Context(), LaneReplication)
+			a, err := l.Begin(t.Context(), LaneReplication)
 			mu.Lock()
 			defer mu.Unlock()
-			epochs = append(epochs, epoch)
+			epochs = append(epochs, a.Epoch)
 			return err
 		})
 	}
@@ -74,5 +74,33 @@ func TestAttemptsAtOnce(t *testing.T) {
 		if err := l.Check(t.Context(), LaneReplication, epoch); (err == nil) != (i == attempts-1) {
 			t.Errorf("check of epoch %d: %v", epoch, err)
 		}
+	}
+}
+
+// TestSlotsOfAnotherClaim: epochs begin anew with each claim, and the server
+// remembers those of a slot for half an hour: slots must not be shared.
+func TestSlotsOfAnotherClaim(t *testing.T) {
+	t.Parallel()
+	l := claimed(t)
+	names := map[string]bool{}
+	for range 2 {
+		a, err := l.Begin(t.Context(), LaneReplication)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.Begin(t.Context(), LaneReplication)
+		if err != nil || a.SlotName("x") != b.SlotName("x") || a.SlotName("x") == a.SlotName("y") {
+			t.Errorf("slots %q, %q, %v", a.SlotName("x"), b.SlotName("x"), err)
+		}
+		names[a.SlotName("x")] = true
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Claim(t.Context(), "source"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(names) != 2 {
+		t.Errorf("two claims share a slot: %v", names)
 	}
 }

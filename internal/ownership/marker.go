@@ -44,8 +44,11 @@ const (
 )
 
 // Marker is the document as it stands.
+// Claim is unlike that of any other time the destination was claimed, also by a
+// migration of the same id.
 type Marker struct {
 	Owner   string           `bson:"owner"`
+	Claim   string           `bson:"claim"`
 	Source  string           `bson:"source"`
 	Epoch   int64            `bson:"epoch"`
 	Lanes   map[string]int64 `bson:"lanes"`
@@ -103,7 +106,9 @@ func (l *Ledger) Find(ctx context.Context) (*Marker, error) {
 // fine; another owner is a Fault of kind DestinationClaimed that names it.
 func (l *Ledger) Claim(ctx context.Context, source string) error {
 	_, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}},
-		bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "source", Value: source}, {Key: "epoch", Value: int64(0)}}}}, modify{upsert: true})
+		bson.D{{Key: "$setOnInsert", Value: bson.D{
+			{Key: "source", Value: source}, {Key: "epoch", Value: int64(0)}, {Key: "claim", Value: bson.NewObjectID().Hex()},
+		}}}, modify{upsert: true})
 	if mongodb.Code(err) == mongodb.CodeDuplicateKey {
 		return l.claimedByOther(ctx)
 	}
@@ -135,18 +140,22 @@ func ClaimedBy(m *Marker) error {
 			"or, if its workflow no longer runs, remove what it left (starter cleanup %s)", m.Owner, m.Source, m.Owner, m.Owner))
 }
 
-// Acquire begins an attempt: it raises the epoch and makes it the current one
-// of the lane, so that every earlier attempt in that lane fails its Check. An
-// empty lane only raises the epoch.
-func (l *Ledger) Acquire(ctx context.Context, lane string) (int64, error) {
-	epoch, _, err := l.TakeOver(ctx, lane)
-	return epoch, err
+// Attempt is an attempt that has begun: Epoch is its number, Previous that of the
+// attempt that the lane had before.
+type Attempt struct {
+	Epoch, Previous int64
+	claim           string
 }
 
-// TakeOver is Acquire that also tells the epoch which the lane had before: when
-// it is not the one that the caller knows of, another attempt has been at work
-// in between.
-func (l *Ledger) TakeOver(ctx context.Context, lane string) (epoch, previous int64, err error) {
+// SlotName is the name of a slot for the attempt to write from: the same for all
+// attempts of this claim, and for none of another, whose epochs begin anew.
+func (a Attempt) SlotName(what string) string { return a.claim + " " + what }
+
+// Begin begins an attempt: it raises the epoch and makes it the current one of
+// the lane, so that every earlier attempt in that lane fails its Check. When
+// Previous is not the epoch that the caller knows of, another attempt has been at
+// work in between. An empty lane only raises the epoch.
+func (l *Ledger) Begin(ctx context.Context, lane string) (Attempt, error) {
 	raise := bson.D{{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{"$epoch", int64(1)}}}}}
 	if lane != "" {
 		raise = append(raise, bson.E{Key: "lanes." + lane, Value: bson.D{{Key: "$add", Value: bson.A{"$epoch", int64(1)}}}})
@@ -154,12 +163,12 @@ func (l *Ledger) TakeOver(ctx context.Context, lane string) (epoch, previous int
 	before, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}},
 		bson.A{bson.D{{Key: "$set", Value: raise}}}, modify{returnOld: true})
 	if err != nil {
-		return 0, 0, fmt.Errorf("begin an attempt: %w", err)
+		return Attempt{}, fmt.Errorf("begin an attempt: %w", err)
 	}
 	if before == nil {
-		return 0, 0, l.notOwner(ctx)
+		return Attempt{}, l.notOwner(ctx)
 	}
-	return before.Epoch + 1, before.Lanes[lane], nil
+	return Attempt{Epoch: before.Epoch + 1, Previous: before.Lanes[lane], claim: before.Claim}, nil
 }
 
 // Check says whether the attempt with this epoch is still the current one of its

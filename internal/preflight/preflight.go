@@ -138,9 +138,9 @@ func (c *checker) checkCatalog(ctx context.Context, f namespace.Filter) {
 		c.block("destination empty", "see docs/security.md for the roles", "%s", err)
 	case len(conflicts) > 0 && !c.spec.DropDestination:
 		c.block("destination empty", "drop them, exclude them, or give --drop-destination to have them deleted",
-			"the destination already holds %d of the namespaces to be migrated, first %s", len(conflicts), conflicts[0])
+			"the destination already holds %d of the namespaces to be migrated, first %s", len(conflicts), conflicts[0].NS)
 	case len(conflicts) > 0:
-		c.warn("destination empty", "", "%d namespaces of the destination will be deleted, first %s", len(conflicts), conflicts[0])
+		c.warn("destination empty", "", "%d namespaces of the destination will be deleted, first %s", len(conflicts), conflicts[0].NS)
 	default:
 		c.pass("destination empty", "the destination holds none of the namespaces to be migrated")
 	}

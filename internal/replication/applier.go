@@ -34,8 +34,8 @@ type Position struct {
 	SafeAfter   migration.OpTime
 }
 
-// Config is what an Applier works with. Lane and Epoch are the attempt's in the
-// Ledger; Repeated says that an attempt unknown to the caller may have got
+// Config is what an Applier works with. Attempt is that in the Lane of the Ledger;
+// Repeated says that an attempt unknown to the caller may have got
 // further than the position.
 type Config struct {
 	Source, Destination *mongodb.Client
@@ -44,9 +44,8 @@ type Config struct {
 	Filter              namespace.Filter
 	Ledger              *ownership.Ledger
 	Lane                string
-	Epoch               int64
+	Attempt             ownership.Attempt
 	Repeated            bool
-	Migration           string
 	MetaDB              string
 	Writers             int
 	// Report, when set, is told of the progress after every batch, also empty
@@ -90,8 +89,10 @@ type Applier struct {
 	progress   Progress
 	ahead      map[key]ahead
 	aheadUntil migration.OpTime
-	unknown    map[catalog.UUID]bool
-	windowAt   time.Time
+	// gone are collections that an earlier attempt has dropped already.
+	gone     map[catalog.UUID]bool
+	unknown  map[catalog.UUID]bool
+	windowAt time.Time
 }
 
 // New prepares an applier: it loads the catalog map and takes over the writers'
@@ -100,16 +101,34 @@ func New(ctx context.Context, c Config) (*Applier, error) {
 	if err := c.Map.Load(ctx); err != nil {
 		return nil, err
 	}
-	a := &Applier{
-		Config: c, ahead: map[key]ahead{}, unknown: map[catalog.UUID]bool{},
-	}
+	a := &Applier{Config: c, ahead: map[key]ahead{}, gone: map[catalog.UUID]bool{}, unknown: map[catalog.UUID]bool{}}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range c.Writers {
-		slot := mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, fmt.Sprintf("%s apply %d", c.Migration, i), c.Epoch)
+		slot := mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, c.Attempt.SlotName(fmt.Sprintf("apply %d", i)), c.Attempt.Epoch)
 		a.slots = append(a.slots, slot)
 		group.Go(func() error { return slot.Take(groupCtx) })
 	}
-	return a, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if c.Repeated {
+		return a, a.reconcile(ctx)
+	}
+	return a, nil
+}
+
+// reconcile finds out what an earlier attempt has done to the catalog, now that
+// none can do any more.
+func (a *Applier) reconcile(ctx context.Context) error {
+	gone, err := a.Map.Reconcile(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range gone {
+		a.gone[c.UUID] = true
+		a.Log.Info("gone from the destination: its end must be near in the change stream", zap.Stringer("ns", c.NS))
+	}
+	return nil
 }
 
 // Run applies changes from a position until told to stop, the context ends or an

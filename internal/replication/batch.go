@@ -28,15 +28,27 @@ func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration
 		if err := a.changeCatalog(ctx, e); err != nil {
 			return err
 		}
+		a.checkpoint(e)
 	}
 	return a.flush(ctx, p)
+}
+
+// checkpoint moves the position within a batch: behind a catalog change, which can
+// take long, and with everything before it applied.
+func (a *Applier) checkpoint(e *event) {
+	a.progress.ResumeToken = e.token
+	// More events of the same time may follow.
+	a.progress.OpTime = migration.Later(a.progress.OpTime, before(e.at))
+	if a.Report != nil {
+		a.Report(a.progress)
+	}
 }
 
 // plan routes a document event by the collection's UUID. One of a collection
 // that is not migrated, or no longer exists, is ignored.
 func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 	c, ok := a.Map.ByUUID(e.uuid)
-	if !ok {
+	if !ok || a.gone[e.uuid] {
 		a.ignore(e)
 		return
 	}
@@ -137,7 +149,7 @@ func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
 				if !ok {
 					return fmt.Errorf("the catalog map lost collection %s", uuid)
 				}
-				if err := w.write(ctx, c.NS, changes); err != nil {
+				if err := w.write(ctx, c, changes); err != nil {
 					return err
 				}
 			}

@@ -36,7 +36,7 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 	}
 	what := e.kind + " of " + e.ns.String()
 	err = mongodb.Retry(ctx, a.Log, what, func() error {
-		if err := a.Ledger.Check(ctx, a.Lane, a.Epoch); err != nil {
+		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
 			return err
 		}
 		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token})
@@ -150,11 +150,11 @@ func (a *Applier) inDatabase(db string) []catalog.Collection {
 // created is the collection or view that a create event describes.
 func created(e *event) catalog.Collection {
 	c := catalog.Collection{UUID: e.uuid, NS: e.ns, Kind: catalog.KindCollection, Options: e.description}
-	if _, err := e.description.LookupErr("viewOn"); err == nil {
+	if on, ok := e.description.Lookup("viewOn").StringValueOK(); ok {
 		c.Kind = catalog.KindView
-	}
-	if _, err := e.description.LookupErr("timeseries"); err == nil {
-		c.Kind = catalog.KindTimeseries
+		if strings.HasPrefix(on, "system.buckets.") {
+			c.Kind = catalog.KindTimeseries // it shows as the view that it is on its buckets
+		}
 	}
 	return c
 }

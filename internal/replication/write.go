@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -25,7 +26,7 @@ var deltaCodes = map[int32]bool{2: true, 9: true, 14: true, 28: true, 29: true, 
 // writer applies changes of one collection at a time through its slot.
 type writer struct {
 	slot *mongodb.Slot
-	ns   migration.Namespace
+	to   catalog.Collection
 	// pending are the statements of the next command, all updates or all deletes.
 	deletes    bool
 	statements *bsoncore.ArrayBuilder
@@ -36,8 +37,8 @@ type writer struct {
 }
 
 // write applies changes to a collection in their order.
-func (w *writer) write(ctx context.Context, ns migration.Namespace, changes []*change) error {
-	w.ns = ns
+func (w *writer) write(ctx context.Context, to catalog.Collection, changes []*change) error {
+	w.to = to
 	for _, c := range changes {
 		var err error
 		if c.base == baseDeleted && len(c.updates) == 0 {
@@ -91,24 +92,24 @@ func (w *writer) flush(ctx context.Context) error {
 	owners := w.owners
 	b := bsoncore.NewDocumentBuilder()
 	if w.deletes {
-		b.AppendString("delete", w.ns.Collection).AppendArray("deletes", w.statements.Build())
+		b.AppendString("delete", w.to.NS.Collection).AppendArray("deletes", w.statements.Build())
 	} else {
-		b.AppendString("update", w.ns.Collection).AppendArray("updates", w.statements.Build()).
+		b.AppendString("update", w.to.NS.Collection).AppendArray("updates", w.statements.Build()).
 			AppendBoolean("bypassDocumentValidation", true).AppendBoolean("bypassEmptyTsReplacement", true)
 	}
-	b.AppendBoolean("ordered", false)
+	b.AppendBoolean("ordered", false).AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
 	w.statements, w.owners, w.size = nil, nil, 0
-	reply, err := w.slot.Write(ctx, w.ns.DB, bson.Raw(b.Build()))
+	reply, err := w.slot.Write(ctx, w.to.NS.DB, bson.Raw(b.Build()))
 	if err != nil {
-		return refusal("apply changes to "+w.ns.String(), err)
+		return refusal("apply changes to "+w.to.NS.String(), err)
 	}
 	for _, e := range reply.Errors {
 		if e.Index >= len(owners) {
-			return fmt.Errorf("apply changes to %s: the reply names statement %d of %d", w.ns, e.Index, len(owners))
+			return fmt.Errorf("apply changes to %s: the reply names statement %d of %d", w.to.NS, e.Index, len(owners))
 		}
 		if !deltaCodes[e.Code] || len(owners[e.Index].updates) == 0 {
 			return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
-				"%s: the destination refused a change of _id %s: %s (code %d)", w.ns, owners[e.Index].id, e.Message, e.Code))
+				"%s: the destination refused a change of _id %s: %s (code %d)", w.to.NS, owners[e.Index].id, e.Message, e.Code))
 		}
 		w.again = append(w.again, owners[e.Index])
 	}

@@ -1,0 +1,239 @@
+package replication
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+)
+
+// Commands on the source, in short.
+
+func e(key string, value any) bson.E { return bson.E{Key: key, Value: value} }
+
+func d(pairs ...any) bson.D {
+	out := bson.D{}
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, e(pairs[i].(string), pairs[i+1]))
+	}
+	return out
+}
+
+func insert(coll string, docs ...bson.D) bson.D {
+	return bson.D{e("insert", coll), e("documents", docs)}
+}
+
+func update(coll string, id, change any) bson.D {
+	return bson.D{e("update", coll), e("updates", bson.A{bson.D{e("q", d("_id", id)), e("u", change), e("upsert", true)}})}
+}
+
+func remove(coll string, id any) bson.D {
+	return bson.D{e("delete", coll), e("deletes", bson.A{bson.D{e("q", d("_id", id)), e("limit", 1)}})}
+}
+
+func create(coll string, options ...bson.E) bson.D {
+	return append(bson.D{e("create", coll)}, options...)
+}
+
+func drop(coll string) bson.D { return bson.D{e("drop", coll)} }
+
+func index(coll, name string, key bson.D, options ...bson.E) bson.D {
+	return bson.D{e("createIndexes", coll), e("indexes", bson.A{append(bson.D{e("name", name), e("key", key)}, options...)})}
+}
+
+// rename goes to admin; db is the test's.
+func rename(db, from, to string, dropTarget bool) bson.D {
+	return bson.D{e("renameCollection", db+"."+from), e("to", db+"."+to), e("dropTarget", dropTarget), e("$db", "admin")}
+}
+
+// history is a piece of a source's life.
+type history struct {
+	name          string
+	before, after func(db string) []bson.D
+}
+
+func commands(list ...bson.D) func(string) []bson.D { return func(string) []bson.D { return list } }
+
+// histories are lives that once went wrong, or may.
+func histories() []history {
+	set := func(pairs ...any) bson.D { return d("$set", d(pairs...)) }
+	return []history{
+		{"documents", commands(insert("c", d("_id", 1, "a", 1), d("_id", 2, "a", 1), d("_id", 3))), commands(
+			update("c", 1, set("z", 1, "b", 2)), update("c", 1, set("a", bson.A{1, 2, 3})), update("c", 1, d("$unset", d("b", 1), "$set", d("y", 1))),
+			update("c", 2, d("_id", 2, "new", "whole")), remove("c", 3), insert("c", d("_id", 4, "x", 1)), update("c", 4, set("x", 2)), remove("c", 4),
+			insert("c", d("_id", 4, "back", true)), update("c", 5, set("upserted", true)))},
+		{"order of new fields", commands(insert("c", d("_id", 1))), commands(
+			update("c", 1, bson.A{d("$set", d("z", 1)), d("$set", d("a", 2))}), update("c", 1, bson.A{d("$unset", "z"), d("$set", d("b", 1, "z", 9))}),
+			update("c", 1, bson.A{d("$set", d("10", 1)), d("$set", d("9", 1))}))},
+		{"paths that say too little", commands(insert("c", d("_id", 1, "a", d("b", 1), "l", bson.A{d("x", 1), 2, 3, 4}))), commands(
+			update("c", 1, set("a.b", 2, "l.0.x", 5)), update("c", 1, d("$push", d("l", d("$each", bson.A{7}, "$slice", -3)))),
+			update("c", 1, bson.A{d("$replaceWith", d("$setField", d("field", "dotted.name", "input", "$$ROOT", "value", 1)))}),
+			update("c", 1, bson.A{d("$replaceWith", d("$setField", d("field", d("$literal", "$dollar"), "input", "$$ROOT", "value", 1)))}),
+			update("c", 1, set("a", 5)), update("c", 1, set("a", d("0", 1))), update("c", 1, set("a.0", 2)))},
+		{"equal numbers", commands(insert("c", d("_id", int32(1), "v", 0), d("_id", d("k", int64(2)), "v", 0))), commands(
+			update("c", 1.0, set("v", 1)), update("c", d("k", 2.0), set("v", 1)), remove("c", int64(1)), insert("c", d("_id", 1.0, "v", "double")),
+			update("c", int32(1), set("w", 1)))},
+		{"collation", commands(create("c", e("collation", d("locale", "en", "strength", 2))), insert("c", d("_id", "Anna", "n", 1))), commands(
+			remove("c", "anna"), insert("c", d("_id", "ANNA", "n", 2)), update("c", "anna", set("n", 3)), update("c", "berta", set("n", 1)))},
+		{"capped", commands(create("c", e("capped", true), e("size", 4096), e("max", 4)), insert("c", d("_id", 1), d("_id", 2), d("_id", 3))), commands(
+			insert("c", d("_id", 4), d("_id", 5), d("_id", 6)), update("c", 5, set("same", 1)), insert("c", d("_id", 7)))},
+		{"catalog", commands(insert("c", d("_id", 1, "a", 1)), create("empty"), create("v", e("viewOn", "c"), e("pipeline", bson.A{}))), func(db string) []bson.D {
+			return []bson.D{
+				index("c", "a", d("a", 1), e("unique", true)), index("c", "t", d("t", 1), e("expireAfterSeconds", 3600)), insert("c", d("_id", 2, "a", 2)),
+				{e("collMod", "c"), e("validator", d("a", d("$exists", true)))}, {e("collMod", "c"), e("index", d("name", "t", "hidden", true))},
+				{e("dropIndexes", "c"), e("index", "t")}, {e("collMod", "v"), e("viewOn", "empty"), e("pipeline", bson.A{d("$match", d("x", 1))})},
+				rename(db, "c", "moved", false), insert("c", d("_id", "successor")), update("moved", 1, set("late", 1)),
+				rename(db, "c", "moved", true), drop("empty"), create("empty", e("capped", true), e("size", 4096)), drop("v"),
+				create("v", e("viewOn", "moved"), e("pipeline", bson.A{})), insert("once", d("_id", 1)), index("once", "x", d("x", 1)), drop("once"),
+				create("clustered", e("clusteredIndex", d("key", d("_id", 1), "unique", true))), insert("clustered", d("_id", 1)),
+			}
+		}},
+		{"database", commands(insert("a", d("_id", 1)), create("v", e("viewOn", "a"), e("pipeline", bson.A{}))), commands(
+			insert("b", d("_id", 1)), bson.D{e("dropDatabase", 1)}, insert("a", d("_id", "reborn")))},
+		{"out of what is migrated", commands(insert("c", d("_id", 1)), insert("stays", d("_id", 1))), func(db string) []bson.D {
+			return []bson.D{rename(db, "c", "outside", false), insert("outside", d("_id", 2)), insert("stays", d("_id", 2))}
+		}},
+		{"value swap", commands(insert("c", d("_id", 1, "u", 1), d("_id", 2, "u", 2)), index("c", "u", d("u", 1), e("unique", true))), commands(
+			update("c", 1, set("u", 0)), update("c", 2, set("u", 1)), update("c", 1, set("u", 2)), remove("c", 2), insert("c", d("_id", 3, "u", 1)))},
+		{"out stage", commands(insert("c", d("_id", 1, "n", 1), d("_id", 2, "n", 2)), insert("result", d("_id", "old")), index("result", "n", d("n", 1))), commands(
+			bson.D{e("aggregate", "c"), e("pipeline", bson.A{d("$match", d("n", 2)), d("$out", "result")}), e("cursor", d())},
+			update("result", 2, set("after", 1)))},
+	}
+}
+
+// TestApply applies each history, and then again from its start, as an attempt
+// does that knows of no other.
+func TestApply(t *testing.T) {
+	t.Parallel()
+	for _, h := range histories() {
+		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
+			db := databaseOf(t)
+			r := rehearse(t, h.before(db), h.after(db))
+			r.reset()
+			for _, when := range []string{"once", "again"} {
+				if _, err := r.apply(nil, when == "again"); err != nil {
+					t.Fatal(err)
+				}
+				r.same(when)
+			}
+		})
+	}
+}
+
+// shutAfter is a gate that lets so many commands through.
+type shutAfter struct{ left int }
+
+func (g *shutAfter) Check() error {
+	if g.left--; g.left < 0 {
+		return errKilled
+	}
+	return nil
+}
+
+var errKilled = errors.New("killed")
+
+// TestKilledBetweenAnyTwoCommands ends an attempt after each number of commands to
+// the destination, and lets the next one begin from the start.
+func TestKilledBetweenAnyTwoCommands(t *testing.T) {
+	t.Parallel()
+	for _, h := range histories() {
+		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
+			db := databaseOf(t)
+			r := rehearse(t, h.before(db), h.after(db))
+			for n := 0; ; n++ {
+				r.reset()
+				_, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
+				if err == nil {
+					t.Logf("%d commands", n)
+					return
+				}
+				if !errors.Is(err, errKilled) {
+					t.Fatalf("after %d commands: %v", n, err)
+				}
+				if _, err := r.apply(nil, true); err != nil {
+					t.Fatalf("after an attempt that ended after %d commands: %v", n, err)
+				}
+				r.same("after an attempt that was killed")
+				if t.Failed() {
+					t.Fatalf("it had sent %d commands", n)
+				}
+			}
+		})
+	}
+}
+
+// TestOvertaken: once another attempt has begun, the first writes nothing more.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	r := rehearse(t, []bson.D{insert("c", d("_id", 1))}, []bson.D{update("c", 1, d("$set", d("x", 1))), create("new"), insert("new", d("_id", 1))})
+	r.reset()
+	first, err := r.applier(nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.applier(nil, true); err != nil {
+		t.Fatal(err)
+	}
+	_, err = first.Run(t.Context(), Position{ResumeToken: r.start.ResumeToken}, func(p Progress) bool { return !p.OpTime.Before(r.end) })
+	if migration.KindOf(err) != migration.Superseded {
+		t.Errorf("the attempt that was overtaken ended with %v", err)
+	}
+	if docs := documents(t, r.dst, migration.Namespace{DB: r.db, Collection: "c"}); bytes.Contains(docs[0], []byte("x")) {
+		t.Errorf("it has written: %s", docs)
+	}
+}
+
+// TestStops: what cannot be followed ends the migration and names the namespace.
+func TestStops(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name string
+		history
+		kind migration.FaultKind
+		text string
+	}{
+		{"convert to capped", history{before: commands(insert("c", d("_id", 1))), after: commands(bson.D{e("convertToCapped", "c"), e("size", 4096)})},
+			migration.Unsupported, ".c: convertToCapped during a migration"},
+		{"renamed in", history{before: commands(insert("outside", d("_id", 1))), after: func(db string) []bson.D { return []bson.D{rename(db, "outside", "in", false)} }},
+			migration.Unsupported, ".outside was renamed to "},
+		{"a time series", history{before: commands(), after: commands(create("series", e("timeseries", d("timeField", "t"))))},
+			migration.Unsupported, ".series is a time-series collection"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := databaseOf(t)
+			r := rehearse(t, c.before(db), c.after(db))
+			r.reset()
+			_, err := r.apply(nil, false)
+			if migration.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
+
+// TestStranger: a collection that appeared on the destination by itself is not
+// harmed, and named.
+func TestStranger(t *testing.T) {
+	t.Parallel()
+	r := rehearse(t, nil, []bson.D{insert("c", d("_id", 1))})
+	r.reset()
+	theirs := bson.D{e("insert", "c"), e("documents", bson.A{d("_id", "theirs")})}
+	if err := r.dst.Write(t.Context(), r.db, theirs); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.apply(nil, false)
+	if migration.KindOf(err) != migration.WriteRefused || !strings.Contains(err.Error(), r.db+".c exists on the destination") {
+		t.Errorf("ended with %v", err)
+	}
+	if docs := documents(t, r.dst, migration.Namespace{DB: r.db, Collection: "c"}); len(docs) != 1 {
+		t.Errorf("it holds %s", docs)
+	}
+}

@@ -1,0 +1,239 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/devstack"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/namespace"
+	"mongoferry/internal/ownership"
+)
+
+func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
+
+// Two replica sets for the whole package: each test has a database of its own.
+var (
+	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
+	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
+)
+
+func serve(side string) (*mongodb.Client, error) {
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
+}
+
+// rehearsal is a piece of the source's history, from a start point to its end,
+// that can be applied to a destination again and again.
+type rehearsal struct {
+	t        *testing.T
+	db, meta string
+	src, dst *mongodb.Client
+	filter   namespace.Filter
+	start    catalog.Start
+	before   map[catalog.UUID][]bson.Raw
+	end      migration.OpTime
+}
+
+// rehearse runs commands on the test's database of the source: those before the
+// start point, and those of the history.
+func rehearse(t *testing.T, before, history []bson.D) *rehearsal {
+	t.Helper()
+	r := &rehearsal{t: t, db: databaseOf(t), before: map[catalog.UUID][]bson.Raw{}}
+	r.meta = r.db + "_meta"
+	var err error
+	if r.src, err = sharedSource(); err != nil {
+		t.Fatal(err)
+	}
+	if r.dst, err = sharedDestination(); err != nil {
+		t.Fatal(err)
+	}
+	if r.filter, err = namespace.Parse([]string{r.db}, []string{r.db + ".outside"}, r.meta); err != nil {
+		t.Fatal(err)
+	}
+	r.run(before)
+	if r.start, err = catalog.ReadConsistent(t.Context(), r.src, r.filter); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.start.Collections {
+		r.before[c.UUID] = documents(t, r.src, c.NS)
+	}
+	r.run(history)
+	if r.end, err = mongodb.AppendNote(t.Context(), r.src, "end"); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// databaseOf makes a database's name of a test's.
+func databaseOf(t *testing.T) string {
+	name := []byte("t_" + t.Name())
+	for i, b := range name {
+		if b == '/' || b == ' ' || b == '.' || b == '$' {
+			name[i] = '_'
+		}
+	}
+	return string(name[:min(len(name), 50)])
+}
+
+// run sends each command; one that names its database with $db goes there.
+func (r *rehearsal) run(commands []bson.D) {
+	r.t.Helper()
+	for _, command := range commands {
+		db := r.db
+		if last := command[len(command)-1]; last.Key == "$db" {
+			db, command = last.Value.(string), command[:len(command)-1]
+		}
+		reply, err := r.src.Run(r.t.Context(), db, command)
+		if _, refused := reply.LookupErr("writeErrors"); err != nil || refused == nil {
+			r.t.Fatalf("%v: %v %s", command, err, reply)
+		}
+	}
+}
+
+// documents reads all of a collection, capped ones in the order of insertion.
+func documents(t *testing.T, c *mongodb.Client, ns migration.Namespace) []bson.Raw {
+	t.Helper()
+	docs, err := mongodb.All(t.Context(), c, ns.DB, bson.D{{Key: "find", Value: ns.Collection}, {Key: "sort", Value: bson.D{{Key: "$natural", Value: 1}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
+}
+
+// reset makes the destination what the source was at the start point.
+func (r *rehearsal) reset() *ownership.Ledger {
+	r.t.Helper()
+	ctx := r.t.Context()
+	for _, db := range []string{r.db, r.meta} {
+		if _, err := r.dst.Run(ctx, db, bson.D{{Key: "dropDatabase", Value: 1}, mongodb.Durable()}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	ledger := ownership.NewLedger(r.dst, r.meta, r.db)
+	if err := ledger.Claim(ctx, "source"); err != nil {
+		r.t.Fatal(err)
+	}
+	cols := catalog.NewMap(r.dst, r.meta)
+	for _, c := range r.start.Collections {
+		var err error
+		if c.Dest, err = catalog.Create(ctx, r.dst, c); err != nil {
+			r.t.Fatal(err)
+		}
+		if err := cols.Put(ctx, c); err != nil {
+			r.t.Fatal(err)
+		}
+		if docs := r.before[c.UUID]; len(docs) > 0 && c.Kind == catalog.KindCollection {
+			insert := bson.D{{Key: "insert", Value: c.NS.Collection}, {Key: "documents", Value: docs}, {Key: "bypassDocumentValidation", Value: true}}
+			if err := r.dst.Write(ctx, r.db, insert); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		if _, err := catalog.BuildIndexes(ctx, r.dst, c); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return ledger
+}
+
+// applier is a new attempt; gate, when not nil, may stop it.
+func (r *rehearsal) applier(gate migration.Gate, repeated bool) (*Applier, error) {
+	dst := r.dst
+	if gate != nil {
+		dst = dst.WithGate(gate)
+	}
+	ledger := ownership.NewLedger(dst, r.meta, r.db)
+	attempt, err := ledger.Begin(r.t.Context(), ownership.LaneReplication)
+	if err != nil {
+		return nil, err
+	}
+	return New(r.t.Context(), Config{
+		Source: r.src, Destination: dst, Log: zap.NewNop(), Map: catalog.NewMap(dst, r.meta), Filter: r.filter,
+		Ledger: ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated, MetaDB: r.meta, Writers: 2,
+	})
+}
+
+// apply applies the history from its start. SafeAfter is as after a copy that
+// ended with the history: documents may be newer than their events.
+func (r *rehearsal) apply(gate migration.Gate, repeated bool) (Progress, error) {
+	a, err := r.applier(gate, repeated)
+	if err != nil {
+		return Progress{}, err
+	}
+	from := Position{ResumeToken: r.start.ResumeToken, OpTime: r.start.OpTime}
+	return a.Run(r.t.Context(), from, func(p Progress) bool { return !p.OpTime.Before(r.end) })
+}
+
+// same wants both sides to be equal: documents as bytes, catalogs as they should
+// be while the sync goes on.
+func (r *rehearsal) same(when string) {
+	r.t.Helper()
+	diffs, err := catalog.Compare(r.t.Context(), r.src, r.dst, r.filter)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, d := range diffs {
+		r.t.Errorf("%s: %s", when, d)
+	}
+	for _, side := range []*mongodb.Client{r.src, r.dst} {
+		other := map[*mongodb.Client]*mongodb.Client{r.src: r.dst, r.dst: r.src}[side]
+		cols, err := catalog.ReadDatabase(r.t.Context(), side, r.db, r.filter)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, c := range cols {
+			if c.Kind == catalog.KindCollection {
+				r.sameDocuments(when, c, side, other)
+			}
+		}
+	}
+}
+
+func (r *rehearsal) sameDocuments(when string, c catalog.Collection, a, b *mongodb.Client) {
+	r.t.Helper()
+	x, y := documents(r.t, a, c.NS), documents(r.t, b, c.NS)
+	if len(x) != len(y) {
+		r.t.Errorf("%s: %s has %d documents on the %s and %d on the %s", when, c.NS, len(x), a.Name(), len(y), b.Name())
+	}
+	there := byIDs(y)
+	for id, doc := range byIDs(x) {
+		if !bytes.Equal(there[id], doc) {
+			r.t.Errorf("%s: %s: %s\n%s: %s\n%s: %s", when, c.NS, id, a.Name(), doc, b.Name(), there[id])
+		}
+	}
+	if c.Capped() && !slices.EqualFunc(x, y, func(v, w bson.Raw) bool { return bytes.Equal(v, w) }) {
+		r.t.Errorf("%s: %s is in another order", when, c.NS)
+	}
+}
+
+func byIDs(docs []bson.Raw) map[string]bson.Raw {
+	out := map[string]bson.Raw{}
+	for _, doc := range docs {
+		out[doc.Lookup("_id").String()] = doc
+	}
+	return out
+}
+
+// serialGate makes a gate safe for several writers.
+type serialGate struct {
+	mu   sync.Mutex
+	gate migration.Gate
+}
+
+func (g *serialGate) Check() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.gate.Check()
+}
