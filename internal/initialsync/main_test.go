@@ -1,0 +1,152 @@
+package initialsync
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/devstack"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
+	"mongoferry/internal/partition"
+)
+
+func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
+
+// Two replica sets for the whole package: each test has a database of its own.
+var (
+	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
+	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
+)
+
+func serve(side string) (*mongodb.Client, error) {
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
+}
+
+// copying is a collection of the test's database that is to be copied.
+type copying struct {
+	t        *testing.T
+	src, dst *mongodb.Client
+	ns       migration.Namespace
+	meta     string
+	c        catalog.Collection
+	ledger   *ownership.Ledger
+}
+
+// newCopying makes the collection on the source and its counterpart.
+func newCopying(t *testing.T, docs []any, options ...bson.E) *copying {
+	t.Helper()
+	db := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
+	k := &copying{t: t, ns: migration.Namespace{DB: db, Collection: "c"}, meta: db + "_meta"}
+	var err error
+	if k.src, err = sharedSource(); err != nil {
+		t.Fatal(err)
+	}
+	if k.dst, err = sharedDestination(); err != nil {
+		t.Fatal(err)
+	}
+	k.run(append(bson.D{{Key: "create", Value: "c"}}, options...))
+	for len(docs) > 0 {
+		n := min(len(docs), 1000)
+		k.run(bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A(docs[:n])}})
+		docs = docs[n:]
+	}
+	found, err := catalog.Find(t.Context(), k.src, k.ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.c = *found
+	if k.c.Dest, err = catalog.Create(t.Context(), k.dst, k.c); err != nil {
+		t.Fatal(err)
+	}
+	if err := catalog.NewMap(k.dst, k.meta).Put(t.Context(), k.c); err != nil {
+		t.Fatal(err)
+	}
+	k.ledger = ownership.NewLedger(k.dst, k.meta, db)
+	if err := k.ledger.Claim(t.Context(), "source"); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (k *copying) run(command bson.D) {
+	k.t.Helper()
+	reply, err := k.src.Run(k.t.Context(), k.ns.DB, command)
+	if _, refused := reply.LookupErr("writeErrors"); err != nil || refused == nil {
+		k.t.Fatalf("%s: %v, %s", command[0].Key, err, reply)
+	}
+}
+
+// parts cuts the collection into parts of about so many bytes.
+func (k *copying) parts(bytes int64) []partition.Part {
+	k.t.Helper()
+	parts, err := partition.Split(k.t.Context(), k.src, k.c, bytes)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return parts
+}
+
+// task is a new attempt at a part.
+func (k *copying) task(p partition.Part, progress func(Progress)) Task {
+	k.t.Helper()
+	attempt, err := k.ledger.Begin(k.t.Context(), "")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	cols := catalog.NewMap(k.dst, k.meta)
+	if err := cols.Load(k.t.Context()); err != nil {
+		k.t.Fatal(err)
+	}
+	after, err := mongodb.MajorityOpTime(k.t.Context(), k.src)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return Task{
+		Source: k.src, Destination: k.dst, Log: zap.NewNop(), Map: cols, Part: p, After: after,
+		Slot: mongodb.NewSlot(k.dst, zap.NewNop(), k.meta, attempt.SlotName("copy"), attempt.Epoch), Progress: progress,
+	}
+}
+
+// documents reads a side, in the order of insertion where that matters.
+func (k *copying) documents(c *mongodb.Client) []string {
+	k.t.Helper()
+	order := "_id"
+	if k.c.Capped() {
+		order = "$natural"
+	}
+	docs, err := mongodb.All(k.t.Context(), c, k.ns.DB, bson.D{{Key: "find", Value: "c"}, {Key: "sort", Value: bson.D{{Key: order, Value: 1}}}})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	out := make([]string, len(docs))
+	for i, d := range docs {
+		out[i] = string(d)
+	}
+	return out
+}
+
+// same wants the same bytes on both sides.
+func (k *copying) same() {
+	k.t.Helper()
+	want, have := k.documents(k.src), k.documents(k.dst)
+	if len(want) != len(have) {
+		k.t.Fatalf("%d documents, want %d", len(have), len(want))
+	}
+	for i := range want {
+		if want[i] != have[i] {
+			k.t.Fatalf("document %d is %s, want %s", i, bson.Raw(have[i]), bson.Raw(want[i]))
+		}
+	}
+}
