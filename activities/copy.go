@@ -163,6 +163,12 @@ func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResu
 			if err != nil {
 				return result, err
 			}
+			if len(failed) > 0 {
+				c.MarkFailed(failed)
+				if err := cols.Put(ctx, c); err != nil {
+					return result, err
+				}
+			}
 			result.Unsuccessful = append(result.Unsuccessful, failed...)
 			result.Built += int64(c.Secondary() - len(failed))
 			s.report(nil, migration.Live{IndexesBuilt: result.Built})

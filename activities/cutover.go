@@ -99,7 +99,11 @@ func (v *verifier) compare(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	diffs, err := catalog.Compare(ctx, v.source, v.destination, filter)
+	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)
+	if err := cols.Load(ctx); err != nil {
+		return nil, err
+	}
+	diffs, err := catalog.Compare(ctx, v.source, v.destination, filter, cols)
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +113,6 @@ func (v *verifier) compare(ctx context.Context) ([]string, error) {
 	}
 	if len(v.suspects) == 0 {
 		return lines, nil
-	}
-	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)
-	if err := cols.Load(ctx); err != nil {
-		return nil, err
 	}
 	found, err := catalog.UniqueViolations(ctx, v.destination, cols, v.suspects...)
 	for _, u := range found {

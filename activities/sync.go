@@ -15,10 +15,10 @@ import (
 // writers is how many connections apply changes side by side.
 const writers = 4
 
-// SourceOpTime reads the source's last majority optime.
+// SourceOpTime reads a time that nothing read from the source so far has passed.
 func (a *Activities) SourceOpTime(ctx context.Context, spec migration.Spec) (migration.OpTime, error) {
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (migration.OpTime, error) {
-		return mongodb.MajorityOpTime(ctx, s.source)
+		return mongodb.ReadableOpTime(ctx, s.source)
 	})
 }
 
@@ -115,6 +115,9 @@ func (w *applying) moved(p replication.Progress) {
 func (w *applying) take(p replication.Progress) {
 	w.progress = p
 	w.position = Position{ResumeToken: p.ResumeToken, OpTime: p.OpTime, SafeAfter: p.SafeAfter, Epoch: w.epoch}
+	if p.Broken {
+		w.position.Epoch = 0 // the next attempt must look what this one has done
+	}
 }
 
 func (w *applying) status() migration.ReplicationStatus {

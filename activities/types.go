@@ -8,7 +8,8 @@ import (
 
 // Position is where the continuous sync stands. ResumeToken is raw BSON.
 // Every update event up to SafeAfter may meet a document that is newer than the
-// event; Epoch is that of the attempt that got this far.
+// event; Epoch is that of the attempt that got just this far, 0 when it may have
+// done more.
 type Position struct {
 	ResumeToken []byte           `json:"resumeToken"`
 	OpTime      migration.OpTime `json:"opTime"`

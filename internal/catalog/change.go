@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -100,27 +101,33 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 // CreateIndexes builds indexes in the form for the sync. One that the documents
 // do not allow is built again, or reported, at the end.
 func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson.Raw) error {
-	added := Collection{NS: c.NS, Kind: c.Kind, Dest: c.Dest}
+	before := c.standing()
 	for _, spec := range specs {
 		name, _ := spec.Lookup("name").StringValueOK()
-		index := Index{Name: name, Spec: spec}
 		if old, err := c.index(name); err == nil {
 			old.Spec = spec
 		} else {
-			c.Indexes = append(c.Indexes, index)
-		}
-		if !index.Unique() || !c.hasPlainTwin(index) {
-			added.Indexes = append(added.Indexes, index)
+			c.Indexes = append(c.Indexes, Index{Name: name, Spec: spec})
 		}
 	}
-	if _, err := BuildIndexes(ctx, ch.Destination, added); err != nil {
+	// A plain index takes the keys from a unique one that stood as a plain one.
+	if err := ch.dropIndexes(ctx, c, missing(before, c.standing())); err != nil {
 		return err
 	}
-	return ch.done(ctx, update{put: []Collection{c}})
+	return ch.build(ctx, c)
 }
 
 // DropIndexes drops indexes by name; one that is not there is fine.
 func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string) error {
+	if err := ch.dropIndexes(ctx, c, names); err != nil {
+		return err
+	}
+	c.Indexes = slices.DeleteFunc(c.Indexes, func(i Index) bool { return slices.Contains(names, i.Name) })
+	// A unique index whose plain twin is gone can stand as a plain one now.
+	return ch.build(ctx, c)
+}
+
+func (ch *Changer) dropIndexes(ctx context.Context, c Collection, names []string) error {
 	for _, name := range names {
 		_, err := ch.Destination.Run(ctx, c.NS.DB, bson.D{
 			{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
@@ -128,13 +135,27 @@ func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string
 		if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
 			return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)
 		}
-		var kept []Index
-		for _, i := range c.Indexes {
-			if i.Name != name {
-				kept = append(kept, i)
-			}
-		}
-		c.Indexes = kept
 	}
+	return nil
+}
+
+// build builds what should stand on the destination and does not.
+func (ch *Changer) build(ctx context.Context, c Collection) error {
+	have, err := destinationIndexes(ctx, ch.Destination, c)
+	if err != nil {
+		return err
+	}
+	lacking := c
+	lacking.Indexes = slices.DeleteFunc(slices.Clone(c.Indexes), func(i Index) bool { return have[i.Name].Spec != nil || !slices.Contains(c.standing(), i.Name) })
+	failed, err := BuildIndexes(ctx, ch.Destination, lacking)
+	if err != nil {
+		return err
+	}
+	c.MarkFailed(failed)
 	return ch.done(ctx, update{put: []Collection{c}})
+}
+
+// missing are the names of a that are not in b.
+func missing(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(name string) bool { return slices.Contains(b, name) })
 }

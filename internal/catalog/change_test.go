@@ -165,7 +165,7 @@ func TestRefusedWrite(t *testing.T) {
 // TestCompare finds each thing that is not the same.
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	src, dst, _ := pair(t)
+	src, dst, m := pair(t)
 	db := t.Name()
 	for _, side := range []*mongodb.Client{src, dst} {
 		for _, name := range []string{"same", "count", "index", "options", "definition"} {
@@ -179,8 +179,16 @@ func TestCompare(t *testing.T) {
 	index(t, dst, migration.Namespace{DB: db, Collection: "index"}, "extra", one("b"))
 	index(t, src, migration.Namespace{DB: db, Collection: "definition"}, "x", one("a"))
 	index(t, dst, migration.Namespace{DB: db, Collection: "definition"}, "x", bson.D{e("a", -1)})
+	for _, name := range []string{"theirs", "surplus"} {
+		insert(t, dst, migration.Namespace{DB: db, Collection: name}, bson.D{e("_id", 1)})
+	}
+	index(t, src, migration.Namespace{DB: db, Collection: "same"}, "refused", one("a"))
+	same := Collection{UUID: UUID{1}, NS: migration.Namespace{DB: db, Collection: "same"}, Indexes: []Index{{Name: "refused", Spec: marshal(t, bson.D{}), Failed: true}}}
+	if err := m.Put(t.Context(), same, Collection{UUID: UUID{2}, NS: migration.Namespace{DB: db, Collection: "surplus"}}); err != nil {
+		t.Fatal(err)
+	}
 	run(t, src, db, e("collMod", "options"), e("validator", one("a")))
-	diffs, err := Compare(t.Context(), src, dst, only(t, db))
+	diffs, err := Compare(t.Context(), src, dst, only(t, db), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,12 +196,12 @@ func TestCompare(t *testing.T) {
 	for _, d := range diffs {
 		got[d.Namespace[len(db)+1:]+" "+d.What] = true
 	}
-	for _, want := range []string{"missing collection", "count documents", "index index gone", "index index extra", "definition index x", "options options"} {
+	for _, want := range []string{"missing collection", "count documents", "index index gone", "index index extra", "definition index x", "options options", "surplus collection"} {
 		if !got[want] {
 			t.Errorf("%s was not found", want)
 		}
 	}
-	if len(diffs) != 6 {
+	if len(diffs) != 7 {
 		t.Errorf("found %v", diffs)
 	}
 }

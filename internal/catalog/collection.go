@@ -48,9 +48,11 @@ const (
 )
 
 // Index is one index of the source: Spec is its listIndexes document as it is.
+// Failed says that the destination refused it, so that it may be missing there.
 type Index struct {
-	Name string   `bson:"name"`
-	Spec bson.Raw `bson:"spec"`
+	Name   string   `bson:"name"`
+	Spec   bson.Raw `bson:"spec"`
+	Failed bool     `bson:"failed,omitempty"`
 }
 
 // Collection is a collection or view of the source. Options is what
@@ -117,11 +119,20 @@ func (c Collection) secondary() []Index {
 // Secondary counts the indexes beside the one on _id.
 func (c Collection) Secondary() int { return len(c.secondary()) }
 
+// MarkFailed notes the indexes that the destination has refused.
+func (c *Collection) MarkFailed(failed []migration.UnsuccessfulIndex) {
+	for _, f := range failed {
+		if i, err := c.index(f.IndexName); err == nil {
+			i.Failed = true
+		}
+	}
+}
+
 func (c *Collection) index(name string) (*Index, error) {
 	for i := range c.Indexes {
 		if c.Indexes[i].Name == name {
 			return &c.Indexes[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no index %q", c.NS, name)
+	return nil, migration.NewFault(migration.UnexpectedChange, fmt.Sprintf("%s has no index %q that this migration knows of", c.NS, name))
 }

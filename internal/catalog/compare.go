@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/namespace"
 )
@@ -24,8 +25,9 @@ func (d Difference) String() string {
 
 // Compare holds the catalogs of both sides against each other, as they should be
 // while unique, TTL and limits are put off, and the number of documents as the
-// servers keep it. The source must not change meanwhile.
-func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter) ([]Difference, error) {
+// servers keep it; m says what was made on the destination, where there may be
+// more. The source must not change meanwhile.
+func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter, m *Map) ([]Difference, error) {
 	want, err := Read(ctx, src, f)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,8 @@ func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter) 
 	for _, c := range have {
 		there[c.NS.String()] = c
 	}
-	var diffs []Difference
+	refused := m.failedIndexes()
+	diffs := surplus(want, have, m)
 	for _, w := range want {
 		h, ok := there[w.NS.String()]
 		if !ok {
@@ -46,7 +49,7 @@ func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter) 
 			continue
 		}
 		diffs = append(diffs, compareOptions(w, h)...)
-		diffs = append(diffs, compareIndexes(w, h)...)
+		diffs = append(diffs, compareIndexes(w, h, refused[w.NS])...)
 		counts, err := compareCounts(ctx, src, dst, w)
 		if err != nil {
 			return nil, err
@@ -67,7 +70,38 @@ func compareOptions(want, have Collection) []Difference {
 	return []Difference{{want.NS.String(), "options", w.String(), h.String()}}
 }
 
-func compareIndexes(want, have Collection) []Difference {
+// surplus is what this migration has made and the source no longer has.
+func surplus(want, have []Collection, m *Map) []Difference {
+	made, wanted := map[migration.Namespace]bool{}, map[migration.Namespace]bool{}
+	for _, c := range m.All() {
+		made[c.NS] = true
+	}
+	for _, c := range want {
+		wanted[c.NS] = true
+	}
+	var diffs []Difference
+	for _, c := range have {
+		if made[c.NS] && !wanted[c.NS] {
+			diffs = append(diffs, Difference{c.NS.String(), string(c.Kind), "missing", "exists"})
+		}
+	}
+	return diffs
+}
+
+// failedIndexes are the indexes that the destination has refused.
+func (m *Map) failedIndexes() map[migration.Namespace][]string {
+	out := map[migration.Namespace][]string{}
+	for _, c := range m.All() {
+		for _, i := range c.Indexes {
+			if i.Failed {
+				out[c.NS] = append(out[c.NS], i.Name)
+			}
+		}
+	}
+	return out
+}
+
+func compareIndexes(want, have Collection, refused []string) []Difference {
 	var diffs []Difference
 	there := map[string]Index{}
 	for _, i := range have.Indexes {
@@ -78,6 +112,9 @@ func compareIndexes(want, have Collection) []Difference {
 			continue
 		}
 		h, ok := there[i.Name]
+		if !ok && slices.Contains(refused, i.Name) {
+			continue // reported as unsuccessful
+		}
 		if !ok {
 			diffs = append(diffs, Difference{want.NS.String(), "index " + i.Name, "exists", "missing"})
 			continue

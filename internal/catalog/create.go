@@ -32,7 +32,7 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 		return keep(ctx, dst, c, *have)
 	}
 	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
-		return UUID{}, fmt.Errorf("create %s: %w", c.NS, err)
+		return UUID{}, mongodb.Refusal(migration.WriteRefused, "create "+c.NS.String(), err)
 	}
 	if c.Kind == KindView {
 		return UUID{}, nil

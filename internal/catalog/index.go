@@ -71,6 +71,18 @@ func (c Collection) hasPlainTwin(unique Index) bool {
 	return false
 }
 
+// standing are the names of the secondary indexes that stand on the destination
+// while the sync runs.
+func (c Collection) standing() []string {
+	var names []string
+	for _, i := range c.secondary() {
+		if !i.Unique() || !c.hasPlainTwin(i) {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}
+
 // rebuild copies a document field by field through a filter.
 func rebuild(doc bson.Raw, field func(b *bsoncore.DocumentBuilder, key string, v bson.RawValue)) bson.Raw {
 	b := bsoncore.NewDocumentBuilder()

@@ -70,7 +70,15 @@ func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) 
 
 func restoreIndex(ctx context.Context, dst *mongodb.Client, c Collection, want, have Index) error {
 	if have.Spec == nil {
-		return createIndexes(ctx, dst, c, want.final())
+		if err := createIndexes(ctx, dst, c, want.final()); err != nil {
+			return err
+		}
+	}
+	if prepared, _ := want.Spec.Lookup("prepareUnique").BooleanOK(); prepared && !want.Unique() {
+		return collModIndex(ctx, dst, c, want.Name, bson.E{Key: "prepareUnique", Value: true})
+	}
+	if have.Spec == nil {
+		return nil
 	}
 	if want.Unique() && !have.Unique() {
 		if err := collModIndex(ctx, dst, c, want.Name, bson.E{Key: "prepareUnique", Value: true}); err != nil {

@@ -74,7 +74,7 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%s: %s while the sync runs", name, c.Options)
 		}
 	}
-	if diffs, err := Compare(t.Context(), src, dst, only(t, t.Name())); err != nil || len(diffs) != 1 || diffs[0].What != "documents" {
+	if diffs, err := Compare(t.Context(), src, dst, only(t, t.Name()), m); err != nil || len(diffs) != 1 || diffs[0].What != "documents" {
 		t.Errorf("before the restore both differ but for the document that was not copied: %v, %v", diffs, err)
 	}
 	for range 2 {

@@ -26,15 +26,17 @@ type Start struct {
 var documentEvents = []string{"insert", "update", "replace", "delete"}
 
 // ReadConsistent reads the source's catalog so that it is exactly that of one
-// moment of the change stream. Each round opens a stream, reads the catalog and
+// moment of the change stream. Each round opens the stream, reads the catalog and
 // then the stream up to now; a round in which no catalog change happened is the
-// one. Rounds after the first read again only the databases that changed, so
-// that a busy catalog does not keep it from ending.
+// one. Rounds after the first open the stream where the last one ended, and read
+// again only the databases that changed, so that a busy catalog does not keep it
+// from ending.
 func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter) (Start, error) {
 	byDB := map[string][]Collection{}
+	var from bson.Raw
 	var dirty []string
 	for round := 0; ; round++ {
-		stream, err := mongodb.OpenStream(ctx, src, nil, 0)
+		stream, err := mongodb.OpenStream(ctx, src, from, 0)
 		if err != nil {
 			return Start{}, err
 		}
@@ -46,14 +48,15 @@ func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter
 		if err != nil {
 			return Start{}, err
 		}
-		start := Start{}
-		start.ResumeToken, start.OpTime, dirty, err = changedMeanwhile(ctx, src, stream, f)
+		seen, err := readToNow(ctx, src, stream, f)
 		if err != nil {
 			return Start{}, fmt.Errorf("read the change stream: %w", err)
 		}
+		from, dirty = seen.last, seen.dirty
 		if len(dirty) > 0 {
 			continue
 		}
+		start := Start{ResumeToken: seen.opening, OpTime: seen.readAt}
 		for _, cols := range byDB {
 			start.Collections = append(start.Collections, cols...)
 		}
@@ -84,11 +87,18 @@ func readAgain(ctx context.Context, src *mongodb.Client, f namespace.Filter, byD
 	return nil
 }
 
-// changedMeanwhile reads a stream from its opening to now. It gives the token of
-// the opening, a time not before it, and the databases with catalog changes.
-func changedMeanwhile(ctx context.Context, src *mongodb.Client, stream *mongodb.Cursor, f namespace.Filter) (
-	token bson.Raw, at migration.OpTime, dirty []string, err error,
-) {
+// passage is what a stream showed from its opening to now.
+type passage struct {
+	// opening and last are tokens; readAt is a time at which documents hold every
+	// change up to the opening.
+	opening, last bson.Raw
+	readAt        migration.OpTime
+	// dirty are the databases with catalog changes.
+	dirty []string
+}
+
+// readToNow reads a stream from its opening to now, and closes it.
+func readToNow(ctx context.Context, src *mongodb.Client, stream *mongodb.Cursor, f namespace.Filter) (p passage, err error) {
 	defer func() {
 		// A cursor that cannot be killed ends by itself.
 		if closeErr := stream.Close(ctx); err == nil {
@@ -97,36 +107,37 @@ func changedMeanwhile(ctx context.Context, src *mongodb.Client, stream *mongodb.
 	}()
 	now, err := mongodb.MajorityOpTime(ctx, src)
 	if err != nil {
-		return nil, at, nil, err
+		return p, err
 	}
 	for {
 		batch, err := stream.Next(ctx)
 		if err != nil {
-			return nil, at, nil, err
+			return p, err
 		}
 		if batch == nil {
-			return nil, at, nil, fmt.Errorf("the change stream ended: is the source being dropped?")
+			return p, fmt.Errorf("the change stream ended: is the source being dropped?")
 		}
 		reached, err := mongodb.TokenTime(batch.PostBatchToken)
 		if err != nil {
-			return nil, at, nil, err
+			return p, err
 		}
-		if token == nil {
-			// The token of an opening leads the last operation by one: it is no
-			// time to read at.
-			token = batch.PostBatchToken
+		p.last = batch.PostBatchToken
+		if p.opening == nil {
+			// The token of an opening leads the last operation by one, and that may
+			// not be on a majority yet: reading waits for it.
+			p.opening, p.readAt = batch.PostBatchToken, migration.Later(now, reached.Previous())
 		}
 		found, err := catalogChanges(batch.Documents, f)
 		if err != nil {
-			return nil, at, nil, err
+			return p, err
 		}
 		for _, db := range found {
-			if !slices.Contains(dirty, db) {
-				dirty = append(dirty, db)
+			if !slices.Contains(p.dirty, db) {
+				p.dirty = append(p.dirty, db)
 			}
 		}
 		if !reached.Before(now) {
-			return token, now, dirty, nil
+			return p, nil
 		}
 	}
 }

@@ -84,14 +84,14 @@ func (t Task) read(ctx context.Context, out chan<- batch) error {
 			return ctx.Err()
 		}
 	}
+	if t.Part.Natural {
+		// Whatever breaks it off, the next attempt begins anew.
+		return t.readFrom(ctx, bson.RawValue{}, send)
+	}
 	return mongodb.Retry(ctx, t.Log, "read "+t.Part.NS.String(), func() error {
 		for {
-			err := t.readFrom(ctx, last, send)
-			if !isCursorGone(err) {
+			if err := t.readFrom(ctx, last, send); !isCursorGone(err) {
 				return err
-			}
-			if t.Part.Natural {
-				return errors.New("the cursor of a capped collection was killed: it must be copied again from its beginning")
 			}
 		}
 	})

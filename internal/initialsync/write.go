@@ -22,17 +22,15 @@ type writer struct {
 // insert writes a batch. A document whose _id is there already was copied by an
 // earlier attempt; anything else that is refused is a Fault.
 func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
-	cmd := bsoncore.NewDocumentBuilder().
+	b := bsoncore.NewDocumentBuilder().
 		AppendString("insert", w.to.NS.Collection).
 		AppendBoolean("ordered", w.ordered).
-		AppendBoolean("bypassDocumentValidation", true).
-		AppendBoolean("bypassEmptyTsReplacement", true).
 		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:]).
-		AppendArray("documents", bsoncore.Array(documents)).
-		Build()
-	reply, err := w.slot.Write(ctx, w.to.NS.DB, bson.Raw(cmd))
+		AppendArray("documents", bsoncore.Array(documents))
+	w.slot.AppendOptions(b)
+	reply, err := w.slot.Write(ctx, w.to.NS.DB, bson.Raw(b.Build()))
 	if err != nil {
-		return fmt.Errorf("insert into %s: %w", w.to.NS, err)
+		return mongodb.Refusal(migration.WriteRefused, "insert into "+w.to.NS.String(), err)
 	}
 	for _, e := range reply.Errors {
 		if e.Code == mongodb.CodeDuplicateKey && isIDPattern(e.KeyPattern) && !w.ordered {

@@ -57,5 +57,13 @@ func Later(a, b OpTime) OpTime {
 	return a
 }
 
+// Previous is the time just before o, as far as it can be named.
+func (o OpTime) Previous() OpTime {
+	if o.I > 0 {
+		return OpTime{T: o.T, I: o.I - 1}
+	}
+	return OpTime{T: o.T - 1, I: 1<<32 - 1}
+}
+
 // String prints the time as seconds.increment.
 func (o OpTime) String() string { return fmt.Sprintf("%d.%d", o.T, o.I) }

@@ -144,6 +144,18 @@ func MajorityOpTime(ctx context.Context, c *Client) (migration.OpTime, error) {
 	return migration.OpTime{T: t, I: i}, nil
 }
 
+// ReadableOpTime is a time that no majority read made before can have passed,
+// also when another member answered it.
+func ReadableOpTime(ctx context.Context, c *Client) (migration.OpTime, error) {
+	hello, err := c.Run(ctx, "admin", bson.D{{Key: "hello", Value: 1}})
+	if err != nil {
+		return migration.OpTime{}, err
+	}
+	t, i, _ := hello.Lookup("operationTime").TimestampOK()
+	m, n, _ := hello.Lookup("lastWrite", "majorityOpTime", "ts").TimestampOK()
+	return migration.Later(migration.OpTime{T: t, I: i}, migration.OpTime{T: m, I: n}), nil
+}
+
 // AppendNote writes a no-op with a message into the oplog, waits until a
 // majority holds it, and gives a time that is not before it.
 func AppendNote(ctx context.Context, c *Client, message string) (migration.OpTime, error) {

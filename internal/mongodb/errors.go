@@ -33,6 +33,7 @@ const (
 	CodeIndexOptionsConflict     = 85
 	CodeIndexKeySpecsConflict    = 86
 	CodeQueryPlanKilled          = 175
+	CodeTransactionForgotten     = 217
 	CodeTransactionTooOld        = 225
 	CodeChangeStreamFatal        = 280
 	CodeChangeStreamHistoryLost  = 286
@@ -110,6 +111,9 @@ func faultOf(c *Client, e *Error) error {
 	case CodeTransactionTooOld:
 		return &migration.Fault{Kind: migration.Superseded,
 			Message: "a later attempt has taken over", Err: e}
+	case CodeTransactionForgotten:
+		return &migration.Fault{Kind: migration.Superseded,
+			Message: "the server no longer knows whether it did this: another attempt goes on", Err: e}
 	default:
 		return e
 	}
@@ -176,8 +180,8 @@ func Code(err error) int32 {
 // interruptions, exhausted tickets, write concern failures, a full disk.
 var transientCodes = map[int32]bool{
 	6: true, 7: true, 24: true, 46: true, 63: true, 64: true, 79: true, 89: true, 91: true, 112: true, 133: true, 134: true,
-	189: true, 202: true, 211: true, 234: true, 237: true, 246: true, 262: true, 290: true, 314: true, 358: true, 9001: true,
-	10107: true, 11600: true, 11602: true, 13435: true, 13436: true, 14031: true, 50915: true,
+	50: true, 117: true, 189: true, 202: true, 211: true, 234: true, 237: true, 246: true, 262: true, 276: true, 290: true, 314: true, 358: true, 365: true, 9001: true,
+	10107: true, 11600: true, 11601: true, 11602: true, 12587: true, 13435: true, 13436: true, 14031: true, 50915: true,
 }
 
 // IsTransient says whether the same command may succeed when sent again: the
@@ -207,6 +211,17 @@ func hasLabel(labels []string, label string) bool {
 		}
 	}
 	return false
+}
+
+// Refusal is the error of a step that a server refused, in a way that repeating
+// does not mend, as a Fault of a kind that says so and a text that says what; any
+// other error stays what it is.
+func Refusal(kind migration.FaultKind, what string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || migration.KindOf(err) != "" || IsTransient(err) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return &migration.Fault{Kind: kind, Message: fmt.Sprintf("%s: the %s refused it", what, e.Side), Err: err}
 }
 
 // IsStop says whether err is only that the context has ended, however deep in

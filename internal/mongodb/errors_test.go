@@ -29,18 +29,19 @@ func TestServerErrorClasses(t *testing.T) {
 		{class: transient, codes: []int32{
 			6, 7, 89, 9001, 202, 262, // the network
 			91, 189, 10107, 11600, 11602, 13435, 13436, // shutdowns and elections
-			24, 46, 112, 133, 134, 211, 234, 237, 246, 290, 314, 50915, // busy or interrupted
+			24, 46, 112, 133, 134, 211, 234, 237, 246, 290, 314, 50915, CodeMaxTimeMSExpired, 117, 276, 365, 11601, 12587, 14031, // busy, interrupted, full
 			64, 79, // write concern
 		}},
 		{class: refused, codes: []int32{
 			CodeBadValue, CodeNamespaceNotFound, CodeIndexNotFound, CodePathNotViable, CodeNonExistentPath, CodeNamespaceExists,
 			CodeDollarPrefixedField, CodeInvalidOptions, CodeIndexOptionsConflict, CodeIndexKeySpecsConflict,
 			CodeCannotConvertIndexUnique, CodeUserWritesBlocked, CodeBSONObjectTooLarge, CodeDuplicateKey,
-			CodeCursorNotFound, CodeQueryPlanKilled, CodeMaxTimeMSExpired, CodeChangeStreamFatal, 8, 9, 59, 100, 276,
+			CodeCursorNotFound, CodeQueryPlanKilled, CodeChangeStreamFatal, 8, 9, 59, 100,
 		}},
 		{class: refused, kind: migration.AccessDenied, codes: []int32{CodeUnauthorized, CodeAuthenticationFailed}},
 		{class: refused, kind: migration.HistoryLost, codes: []int32{CodeChangeStreamHistoryLost}},
-		{class: refused, kind: migration.Superseded, codes: []int32{CodeTransactionTooOld}},
+		{class: refused, kind: migration.Superseded, codes: []int32{CodeTransactionTooOld, CodeTransactionForgotten}},
+		{class: refused, kind: migration.WriteRefused, codes: []int32{CodeCollectionUUIDMismatch}},
 	}
 	c := &Client{name: "source", address: "mongodb://u:secret@h:1/"}
 	for _, class := range classes {

@@ -27,6 +27,24 @@ type Slot struct {
 	epoch  int64
 	seq    int64
 	metaDB string
+	// KeepsEmptyTimestamps says that the server can be told to leave an empty
+	// timestamp in a document as it is; Take finds it out.
+	KeepsEmptyTimestamps bool
+}
+
+// keepEmptyTimestamps is the option that tells it to. Servers before 6.0.19,
+// 7.0.15 or so do not know it.
+const (
+	keepEmptyTimestamps = "bypassEmptyTsReplacement"
+	codeUnknownField    = 40415
+)
+
+// AppendOptions adds what every insert and update carries.
+func (s *Slot) AppendOptions(b *bsoncore.DocumentBuilder) {
+	b.AppendBoolean("bypassDocumentValidation", true)
+	if s.KeepsEmptyTimestamps {
+		b.AppendBoolean(keepEmptyTimestamps, true)
+	}
 }
 
 // NewSlot makes the slot of that name for an attempt with this epoch. Call Take
@@ -47,11 +65,12 @@ func (s *Slot) Take(ctx context.Context) error {
 		{Key: "u", Value: bson.D{{Key: "$max", Value: bson.D{{Key: "epoch", Value: s.epoch}}}}},
 		{Key: "upsert", Value: true},
 	}}}}
-	raw, err := bson.Marshal(cmd)
-	if err != nil {
-		return fmt.Errorf("encode slot: %w", err)
+	s.KeepsEmptyTimestamps = true
+	reply, err := s.take(ctx, append(cmd, bson.E{Key: keepEmptyTimestamps, Value: true}))
+	if Code(err) == codeUnknownField {
+		s.KeepsEmptyTimestamps = false
+		reply, err = s.take(ctx, cmd)
 	}
-	reply, err := s.Write(ctx, s.metaDB, raw)
 	if err != nil {
 		return fmt.Errorf("take over a writer slot: %w", err)
 	}
@@ -59,6 +78,14 @@ func (s *Slot) Take(ctx context.Context) error {
 		return fmt.Errorf("take over a writer slot: %s", reply.Errors[0].Message)
 	}
 	return nil
+}
+
+func (s *Slot) take(ctx context.Context, cmd bson.D) (WriteReply, error) {
+	raw, err := bson.Marshal(cmd)
+	if err != nil {
+		return WriteReply{}, fmt.Errorf("encode slot: %w", err)
+	}
+	return s.Write(ctx, s.metaDB, raw)
 }
 
 // WriteError is one statement that a write command refused. Index counts the
@@ -84,16 +111,29 @@ type WriteReply struct {
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
 	s.seq++
 	raw := s.sign(command)
-	var reply bson.Raw
+	var reply WriteReply
 	err := Retry(ctx, s.log, commandName(command)+" on the destination", func() error {
-		var err error
-		reply, err = s.client.RunRaw(ctx, db, raw)
-		return err
+		answer, err := s.client.RunRaw(ctx, db, raw)
+		if err != nil {
+			return err
+		}
+		if reply, err = parseWriteReply(s.client.name, db, answer); err != nil {
+			return err
+		}
+		return s.passing(command, db, reply)
 	})
-	if err != nil {
-		return WriteReply{}, err
+	return reply, err
+}
+
+// passing is the error of a statement that may succeed when it is sent again: the
+// server does then only what it has not done.
+func (s *Slot) passing(command bson.Raw, db string, reply WriteReply) error {
+	for _, e := range reply.Errors {
+		if transientCodes[e.Code] {
+			return &Error{Side: s.client.name, Command: commandName(command), DB: db, Code: e.Code, Message: e.Message}
+		}
 	}
-	return parseWriteReply(s.client.name, db, reply)
+	return nil
 }
 
 // sign adds session, transaction number and write concern to a command.

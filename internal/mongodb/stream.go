@@ -11,11 +11,13 @@ import (
 // with an empty batch and a moved-on token.
 const StreamAwaitMS = 300
 
-// OpenStream opens a change stream over the whole deployment, with expanded
-// events, from now or behind a resume token. Events larger than a document may
-// arrive split.
+// OpenStream opens a change stream over the whole deployment, from now or behind
+// a resume token. Its events are expanded; updates come as the server wrote them
+// into its oplog (rawUpdateDescription), since the usual description does not
+// tell a field that was changed in its place from one that moved to the end; and
+// events larger than a document arrive split.
 func OpenStream(ctx context.Context, c *Client, resumeAfter bson.Raw, batchSize int32) (*Cursor, error) {
-	stage := bson.D{{Key: "allChangesForCluster", Value: true}, {Key: "showExpandedEvents", Value: true}}
+	stage := bson.D{{Key: "allChangesForCluster", Value: true}, {Key: "showExpandedEvents", Value: true}, {Key: "showRawUpdateDescription", Value: true}}
 	if resumeAfter != nil {
 		stage = append(stage, bson.E{Key: "resumeAfter", Value: resumeAfter})
 	}

@@ -76,6 +76,9 @@ type Progress struct {
 	Ignored            int64
 	Refetched          int64
 	OplogWindowSeconds int64
+	// Broken says that the run ended within a batch: the destination may be ahead
+	// of the position, also in its catalog, which a next run must find out about.
+	Broken bool
 }
 
 // Until says when a run is to end; it is asked after every batch.
@@ -137,7 +140,7 @@ func (a *Applier) reconcile(ctx context.Context) error {
 func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress, error) {
 	a.progress = Progress{Position: from}
 	if a.Repeated {
-		now, err := a.noNewerThan(ctx)
+		now, err := mongodb.ReadableOpTime(ctx, a.Source)
 		if err != nil {
 			return a.progress, err
 		}
@@ -180,11 +183,13 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	// Should the batch be broken off, its documents may be newer than the
 	// position that was reached.
 	a.progress.SafeAfter = migration.Later(safeAfter, b.last())
+	a.progress.Broken = true
 	if err := a.apply(ctx, b.events, safeAfter); err != nil {
 		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, a.aheadUntil)
 		return err
 	}
 	a.progress.SafeAfter = migration.Later(safeAfter, a.aheadUntil)
+	a.progress.Broken = false
 	a.progress.ResumeToken, a.progress.OpTime = b.token, b.opTime
 	a.progress.EventsRead += int64(len(b.events))
 	if a.aheadUntil.Before(b.opTime) {

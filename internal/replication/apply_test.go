@@ -69,6 +69,9 @@ func histories() []history {
 		{"order of new fields", commands(insert("c", d("_id", 1))), commands(
 			update("c", 1, bson.A{d("$set", d("z", 1)), d("$set", d("a", 2))}), update("c", 1, bson.A{d("$unset", "z"), d("$set", d("b", 1, "z", 9))}),
 			update("c", 1, bson.A{d("$set", d("10", 1)), d("$set", d("9", 1))}))},
+		{"fields that move", commands(insert("c", d("_id", 1, "b", 1, "c", 2, "y", 3, "pad", strings.Repeat("x", 500)))), commands(
+			update("c", 1, bson.A{d("$replaceWith", d("$mergeObjects", bson.A{d("pad", 0, "y", 0), "$$ROOT"}))}),
+			update("c", 1, bson.A{d("$replaceWith", d("$mergeObjects", bson.A{d("y", 0, "new", 1), "$$ROOT"}))}))},
 		{"paths that say too little", commands(insert("c", d("_id", 1, "a", d("b", 1), "l", bson.A{d("x", 1), 2, 3, 4}))), commands(
 			update("c", 1, set("a.b", 2, "l.0.x", 5)), update("c", 1, d("$push", d("l", d("$each", bson.A{7}, "$slice", -3)))),
 			update("c", 1, bson.A{d("$replaceWith", d("$setField", d("field", "dotted.name", "input", "$$ROOT", "value", 1)))}),
@@ -97,6 +100,14 @@ func histories() []history {
 		{"out of what is migrated", commands(insert("c", d("_id", 1)), insert("stays", d("_id", 1))), func(db string) []bson.D {
 			return []bson.D{rename(db, "c", "outside", false), insert("outside", d("_id", 2)), insert("stays", d("_id", 2))}
 		}},
+		{"an _id used again", commands(create("c", e("capped", true), e("size", 4096), e("max", 2)), insert("c", d("_id", 1), d("_id", 2))), commands(
+			insert("c", d("_id", 3)), insert("c", d("_id", 1)), insert("c", d("_id", 4)), insert("c", d("_id", 5), d("_id", 1)), update("c", 5, set("x", 1)))},
+		{"alike", commands(create("c", e("collation", d("locale", "en", "strength", 2))), insert("c", d("_id", "x"))), commands(
+			insert("c", d("_id", "a")), update("c", "a", set("l", bson.A{1, 2})), update("c", "a", set("l.0", 5)), remove("c", "a"), insert("c", d("_id", "A", "n", 1)),
+			remove("c", "X"), insert("c", d("_id", "X")), update("c", "x", set("y.z", 1)))},
+		{"twins", commands(insert("c", d("_id", 1, "a", 1)), index("c", "u", d("a", 1), e("unique", true)), index("c", "p", d("a", 1)),
+			index("c", "u2", d("b", 1), e("unique", true), e("sparse", true))), commands(
+			bson.D{e("dropIndexes", "c"), e("index", "p")}, index("c", "p2", d("b", 1)), insert("c", d("_id", 2, "a", 2)), bson.D{e("dropIndexes", "c"), e("index", "u2")})},
 		{"value swap", commands(insert("c", d("_id", 1, "u", 1), d("_id", 2, "u", 2)), index("c", "u", d("u", 1), e("unique", true))), commands(
 			update("c", 1, set("u", 0)), update("c", 2, set("u", 1)), update("c", 1, set("u", 2)), remove("c", 2), insert("c", d("_id", 3, "u", 1)))},
 		{"out stage", commands(insert("c", d("_id", 1, "n", 1), d("_id", 2, "n", 2)), insert("result", d("_id", "old")), index("result", "n", d("n", 1))), commands(

@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -38,7 +39,7 @@ func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration
 func (a *Applier) checkpoint(e *event) {
 	a.progress.ResumeToken = e.token
 	// More events of the same time may follow.
-	a.progress.OpTime = migration.Later(a.progress.OpTime, before(e.at))
+	a.progress.OpTime = migration.Later(a.progress.OpTime, e.at.Previous())
 	if a.Report != nil {
 		a.Report(a.progress)
 	}
@@ -56,6 +57,12 @@ func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 		a.Watch(Change{NS: c.NS, Kind: e.kind, ID: e.id, At: e.at, TTL: e.kind == kindDelete && c.HasTTL()})
 	}
 	k := key{e.uuid, canonicalID(e.id)}
+	if ordered(c) {
+		// Every event of a lane is applied: in which order documents came, and which
+		// of them are alike, one document alone does not tell.
+		p.add(c, k, e, !e.at.After(migration.Later(safeAfter, a.aheadUntil)))
+		return
+	}
 	known, isAhead := a.ahead[k]
 	if isAhead && !e.at.After(known.atLeast) {
 		return // the document that was read from the source holds this change
@@ -75,51 +82,90 @@ func (a *Applier) ignore(e *event) {
 }
 
 // flush applies what the plan holds, all writers side by side, and ends when
-// everything is durable.
+// everything is durable. Documents that must be read from the source come last,
+// so many at a time; those of lanes in their places.
 func (a *Applier) flush(ctx context.Context, p *plan) error {
 	if p.empty() {
 		return nil
 	}
-	if err := a.refetch(ctx, p.toRefetch()); err != nil {
+	if err := a.refetchLanes(ctx, p); err != nil {
 		return err
 	}
+	wanted := p.takeRefetches()
 	again, err := a.write(ctx, p)
 	if err != nil {
 		return err
 	}
-	if len(again) > 0 {
-		for _, c := range again {
-			c.refetch()
-		}
-		if err := a.refetch(ctx, again); err != nil {
+	for _, c := range again {
+		c.refetch()
+	}
+	for uuid, changes := range byCollection(append(wanted, again...)) {
+		if err := a.refetchAndWrite(ctx, uuid, changes); err != nil {
 			return err
-		}
-		second := newPlan()
-		second.order = again
-		if again, err = a.write(ctx, second); err != nil {
-			return err
-		}
-		if len(again) > 0 {
-			return fmt.Errorf("changes of %d documents could not be applied even as whole documents", len(again))
 		}
 	}
 	a.progress.EventsApplied += p.events
 	return nil
 }
 
-func (p *plan) toRefetch() []*change {
-	var out []*change
-	for _, c := range p.order {
-		if c.base == baseRefetch {
-			out = append(out, c)
+func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, changes []*change) error {
+	for len(changes) > 0 {
+		n, err := a.refetch(ctx, uuid, changes)
+		if err != nil {
+			return err
+		}
+		part := newPlan()
+		part.order = changes[:n]
+		again, err := a.write(ctx, part)
+		if err != nil {
+			return err
+		}
+		if len(again) > 0 {
+			return fmt.Errorf("changes of %d documents could not be applied even as whole documents", len(again))
+		}
+		for _, c := range changes[:n] {
+			c.full = nil // written
+		}
+		changes = changes[n:]
+	}
+	return nil
+}
+
+// refetchLanes reads what lanes need, before anything of them is written. What
+// follows in such a lane may then meet a document that is newer.
+func (a *Applier) refetchLanes(ctx context.Context, p *plan) error {
+	for uuid, lane := range p.lanes {
+		wanted := slices.DeleteFunc(slices.Clone(lane), func(c *change) bool { return c.base != baseRefetch })
+		for _, c := range lane {
+			c.anew = c.anew || (c.brings && len(wanted) > 0)
+		}
+		for len(wanted) > 0 {
+			n, err := a.refetch(ctx, uuid, wanted)
+			if err != nil {
+				return err
+			}
+			wanted = wanted[n:]
 		}
 	}
-	for _, lane := range p.lanes {
-		for _, c := range lane {
-			if c.base == baseRefetch {
-				out = append(out, c)
-			}
+	return nil
+}
+
+// takeRefetches takes out of the plan what must be read from the source.
+func (p *plan) takeRefetches() []*change {
+	var wanted []*change
+	p.order = slices.DeleteFunc(p.order, func(c *change) bool {
+		if c.base == baseRefetch {
+			wanted = append(wanted, c)
 		}
+		return c.base == baseRefetch
+	})
+	return wanted
+}
+
+func byCollection(changes []*change) map[catalog.UUID][]*change {
+	out := map[catalog.UUID][]*change{}
+	for _, c := range changes {
+		out[c.key.uuid] = append(out[c.key.uuid], c)
 	}
 	return out
 }

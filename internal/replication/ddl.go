@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,20 +41,11 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token})
 	})
 	if err != nil {
-		return refusal(what, err)
+		return mongodb.Refusal(migration.WriteRefused, what, err)
 	}
 	a.progress.EventsApplied++
 	a.Log.Info("catalog change", zap.String("change", what), zap.Stringer("optime", e.at))
 	return nil
-}
-
-// refusal stops the migration by name where the destination refuses what the
-// source did: repeating it would be refused again.
-func refusal(what string, err error) error {
-	if _, ok := errors.AsType[*mongodb.Error](err); ok && migration.KindOf(err) == "" && !mongodb.IsTransient(err) {
-		return &migration.Fault{Kind: migration.WriteRefused, Message: what + ": the destination refused it", Err: err}
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }
 
 // catalogWork makes a catalog change.

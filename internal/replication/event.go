@@ -3,6 +3,7 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -40,12 +41,14 @@ type event struct {
 	description bson.Raw
 }
 
-// updateDescription tells what an update changed. sets and removed are in the
-// order of the event.
+// updateDescription tells what an update did to the top level of a document:
+// sets were given a value in their place, appended came to the end, in this order
+// and wherever they were before. nested says that something happened below, known that
+// the event told anything at all.
 type updateDescription struct {
-	sets      []bson.RawElement
-	removed   []string
-	truncated bool
+	sets, appended []bson.RawElement
+	removed        []string
+	nested, known  bool
 }
 
 // isDocument says whether the event is about one document, not the catalog.
@@ -88,7 +91,7 @@ func parseEvent(raw bson.Raw) (event, error) {
 			e.full, _ = v.DocumentOK()
 		case "operationDescription":
 			e.description, _ = v.DocumentOK()
-		case "updateDescription":
+		case "rawUpdateDescription":
 			if e.update, err = parseUpdate(v); err != nil {
 				return e, err
 			}
@@ -103,6 +106,8 @@ func (e *event) validate() error {
 		return errors.New("a change event has no operationType or no resume token")
 	case e.isDocument() && (e.id.IsZero() || e.uuid.IsZero()):
 		return fmt.Errorf("a %s event of %s has no _id or no collectionUUID: is showExpandedEvents on?", e.kind, e.ns)
+	case e.kind == kindUpdate && !e.update.known:
+		return fmt.Errorf("an update event of %s has no rawUpdateDescription", e.ns)
 	case (e.kind == kindInsert || e.kind == kindReplace) && e.full == nil:
 		return fmt.Errorf("a %s event of %s has no document", e.kind, e.ns)
 	default:
@@ -120,35 +125,42 @@ func namespaceOf(v bson.RawValue) migration.Namespace {
 	return migration.Namespace{DB: db, Collection: coll}
 }
 
+// parseUpdate reads a difference as the oplog has it: u, i and d hold the fields
+// that were updated, inserted and deleted; anything else is nested or not known.
 func parseUpdate(v bson.RawValue) (updateDescription, error) {
-	var u updateDescription
+	u := updateDescription{known: true}
 	doc, ok := v.DocumentOK()
 	if !ok {
 		return u, errors.New("an update event has no description")
 	}
-	if sets, ok := doc.Lookup("updatedFields").DocumentOK(); ok {
-		elements, err := sets.Elements()
-		if err != nil {
-			return u, fmt.Errorf("read updatedFields: %w", err)
-		}
-		u.sets = elements
+	diff, ok := doc.Lookup("diff").DocumentOK()
+	if !ok {
+		return updateDescription{nested: true, known: true}, nil
 	}
-	if removed, ok := doc.Lookup("removedFields").ArrayOK(); ok {
-		values, err := removed.Values()
-		if err != nil {
-			return u, fmt.Errorf("read removedFields: %w", err)
-		}
-		for _, r := range values {
-			name, _ := r.StringValueOK()
-			u.removed = append(u.removed, name)
-		}
+	parts, err := diff.Elements()
+	if err != nil {
+		return u, fmt.Errorf("read an update: %w", err)
 	}
-	if arrays, ok := doc.Lookup("truncatedArrays").ArrayOK(); ok {
-		values, err := arrays.Values()
-		if err != nil {
-			return u, fmt.Errorf("read truncatedArrays: %w", err)
+	for _, part := range parts {
+		fields, ok := part.Value().DocumentOK()
+		if !ok || !strings.Contains("uid", part.Key()) {
+			u.nested = true
+			continue
 		}
-		u.truncated = len(values) > 0
+		elements, err := fields.Elements()
+		if err != nil {
+			return u, fmt.Errorf("read an update: %w", err)
+		}
+		switch part.Key() {
+		case "u":
+			u.sets = elements
+		case "i":
+			u.appended = elements
+		case "d":
+			for _, e := range elements {
+				u.removed = append(u.removed, e.Key())
+			}
+		}
 	}
 	return u, nil
 }
@@ -157,34 +169,33 @@ func parseUpdate(v bson.RawValue) (updateDescription, error) {
 // source did, whatever else the document holds: only top-level fields whose
 // names mean nothing but themselves.
 func (u updateDescription) plain() bool {
-	if u.truncated || len(u.sets)+len(u.removed) == 0 {
+	if u.nested || len(u.sets)+len(u.appended)+len(u.removed) == 0 {
 		return false
-	}
-	for _, s := range u.sets {
-		if !plainName(s.Key()) {
-			return false
-		}
 	}
 	for _, r := range u.removed {
 		if !plainName(r) {
 			return false
 		}
 	}
-	return true
+	return allPlain(u.sets) && allPlain(u.appended)
 }
 
+func allPlain(fields []bson.RawElement) bool {
+	return !slices.ContainsFunc(fields, func(f bson.RawElement) bool { return !plainName(f.Key()) })
+}
+
+// plainName: an _id cannot be taken away to be set again.
 func plainName(name string) bool {
-	return name != "" && !strings.HasPrefix(name, "$") && !strings.Contains(name, ".")
+	return name != "" && name != "_id" && !strings.HasPrefix(name, "$") && !strings.Contains(name, ".")
 }
 
-// oneSet says whether a single $set gives new fields the order that the source
-// gave them: the server appends the new fields of a $set sorted by name, and
-// names that look like numbers by number.
-func (u updateDescription) oneSet() bool {
+// inOrder says whether a single $set appends new fields in this order: the server
+// appends them sorted by name, and names that look like numbers by number.
+func inOrder(fields []bson.RawElement) bool {
 	previous := ""
-	for _, s := range u.sets {
-		name := s.Key()
-		if name <= previous || (len(u.sets) > 1 && name[0] >= '0' && name[0] <= '9') {
+	for _, f := range fields {
+		name := f.Key()
+		if name <= previous || (len(fields) > 1 && name[0] >= '0' && name[0] <= '9') {
 			return false
 		}
 		previous = name
@@ -192,29 +203,22 @@ func (u updateDescription) oneSet() bool {
 	return true
 }
 
-// overlaps says whether a field was removed and set again: it moved to the end.
-func (u updateDescription) overlaps() bool {
-	for _, r := range u.removed {
-		for _, s := range u.sets {
-			if s.Key() == r {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // updates gives the classic updates that are to be applied one after the other.
+// What is appended is taken away first, in case it was there.
 func (u updateDescription) updates() []bson.Raw {
-	if u.oneSet() && !u.overlaps() {
-		return []bson.Raw{modifiers(u.removed, u.sets)}
+	gone := slices.Clone(u.removed)
+	for _, a := range u.appended {
+		gone = append(gone, a.Key())
 	}
-	var out []bson.Raw
-	if len(u.removed) > 0 {
-		out = append(out, modifiers(u.removed, nil))
-	}
-	for i := range u.sets {
-		out = append(out, modifiers(nil, u.sets[i:i+1]))
+	out := []bson.Raw{modifiers(gone, u.sets)}
+	switch {
+	case len(u.appended) == 0:
+	case inOrder(u.appended):
+		out = append(out, modifiers(nil, u.appended))
+	default:
+		for i := range u.appended {
+			out = append(out, modifiers(nil, u.appended[i:i+1]))
+		}
 	}
 	return out
 }

@@ -180,7 +180,11 @@ func (r *rehearsal) apply(gate migration.Gate, repeated bool) (Progress, error) 
 // be while the sync goes on.
 func (r *rehearsal) same(when string) {
 	r.t.Helper()
-	diffs, err := catalog.Compare(r.t.Context(), r.src, r.dst, r.filter)
+	cols := catalog.NewMap(r.dst, r.meta)
+	if err := cols.Load(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	diffs, err := catalog.Compare(r.t.Context(), r.src, r.dst, r.filter, cols)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -24,6 +24,10 @@ type change struct {
 	full    bson.Raw // of baseDocument
 	updates []bson.Raw
 	at      migration.OpTime
+	// anew: the document is first taken away, so that it comes to the end of a
+	// capped collection, or in the place of one whose _id only the collation holds
+	// to be the same. brings says that the event is one for which that is right.
+	anew, brings bool
 }
 
 type base int
@@ -64,6 +68,8 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	if ordered(c) {
 		ch := &change{key: k, id: e.id}
 		ch.apply(e, stale)
+		ch.brings = e.kind == kindInsert || (e.kind == kindReplace && c.Collation() != nil)
+		ch.anew = ch.brings && stale
 		p.lanes[k.uuid] = append(p.lanes[k.uuid], ch)
 		return
 	}

@@ -20,45 +20,41 @@ func raw(t testing.TB, v any) bson.Raw {
 	return b
 }
 
-// updated describes an update as the server does.
-func updated(t testing.TB, sets bson.D, removed ...string) updateDescription {
+// updated describes an update as the oplog does: u, i, d, and s with a name.
+func updated(t testing.TB, parts ...any) updateDescription {
 	t.Helper()
-	u, err := parseUpdate(value(t, bson.D{{Key: "updatedFields", Value: sets}, {Key: "removedFields", Value: removed}, {Key: "truncatedArrays", Value: bson.A{}}}))
+	u, err := parseUpdate(value(t, d("$v", 2, "diff", d(parts...))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return u
 }
 
-// TestUpdates: which deltas are repeated as they are, and in how many steps so
-// that new fields come in the order of the event.
+// TestUpdates: which differences are repeated as they are, and in how many steps
+// so that new fields come in the order of the source.
 func TestUpdates(t *testing.T) {
 	t.Parallel()
-	field := func(names ...string) (d bson.D) {
-		for i, n := range names {
-			d = append(d, bson.E{Key: n, Value: i})
-		}
-		return d
-	}
 	cases := []struct {
 		name    string
 		update  updateDescription
 		plain   bool
 		updates []string
 	}{
-		{"one field", updated(t, field("a")), true, []string{`{"$set":{"a":0}}`}},
-		{"sorted", updated(t, field("a", "b")), true, []string{`{"$set":{"a":0,"b":1}}`}},
-		{"not sorted", updated(t, field("b", "a")), true, []string{`{"$set":{"b":0}}`, `{"$set":{"a":1}}`}},
-		{"numbers as names", updated(t, field("10", "9")), true, []string{`{"$set":{"10":0}}`, `{"$set":{"9":1}}`}},
-		{"one number as name", updated(t, field("10")), true, []string{`{"$set":{"10":0}}`}},
-		{"removed", updated(t, nil, "a", "b"), true, []string{`{"$unset":{"a":"","b":""}}`}},
-		{"both", updated(t, field("a"), "b"), true, []string{`{"$unset":{"b":""},"$set":{"a":0}}`}},
-		{"removed and set again", updated(t, field("a"), "a"), true, []string{`{"$unset":{"a":""}}`, `{"$set":{"a":0}}`}},
-		{"dotted", updated(t, field("a.b")), false, nil},
-		{"dollar", updated(t, field("$a")), false, nil},
-		{"empty name", updated(t, field("")), false, nil},
-		{"dotted removal", updated(t, nil, "a.b"), false, nil},
-		{"nothing", updated(t, nil), false, nil},
+		{"in its place", updated(t, "u", d("b", 0, "a", 1)), true, []string{`{"$set":{"b":0,"a":1}}`}},
+		{"new", updated(t, "i", d("a", 0)), true, []string{`{"$unset":{"a":""}}`, `{"$set":{"a":0}}`}},
+		{"sorted", updated(t, "i", d("a", 0, "b", 1)), true, []string{`{"$unset":{"a":"","b":""}}`, `{"$set":{"a":0,"b":1}}`}},
+		{"not sorted", updated(t, "i", d("b", 0, "a", 1)), true, []string{`{"$unset":{"b":"","a":""}}`, `{"$set":{"b":0}}`, `{"$set":{"a":1}}`}},
+		{"numbers as names", updated(t, "i", d("10", 0, "9", 1)), true, []string{`{"$unset":{"10":"","9":""}}`, `{"$set":{"10":0}}`, `{"$set":{"9":1}}`}},
+		{"removed", updated(t, "d", d("a", false, "b", false)), true, []string{`{"$unset":{"a":"","b":""}}`}},
+		{"all at once", updated(t, "d", d("c", false), "u", d("a", 0), "i", d("b", 1)), true, []string{`{"$unset":{"c":"","b":""},"$set":{"a":0}}`, `{"$set":{"b":1}}`}},
+		{"dotted", updated(t, "u", d("a.b", 0)), false, nil},
+		{"dollar", updated(t, "i", d("$a", 0)), false, nil},
+		{"empty name", updated(t, "u", d("", 0)), false, nil},
+		{"dotted removal", updated(t, "d", d("a.b", false)), false, nil},
+		{"everything moved", updated(t, "i", d("_id", 1, "a", 0)), false, nil},
+		{"below", updated(t, "u", d("a", 0), "sb", d("u", d("c", 1))), false, nil},
+		{"not known", updated(t, "x", d("a", 0)), false, nil},
+		{"nothing", updated(t), false, nil},
 	}
 	for _, c := range cases {
 		if got := c.update.plain(); got != c.plain {
@@ -76,9 +72,8 @@ func TestUpdates(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.updates)
 		}
 	}
-	truncated, err := parseUpdate(value(t, bson.D{{Key: "updatedFields", Value: field("a")}, {Key: "truncatedArrays", Value: bson.A{bson.D{{Key: "field", Value: "l"}}}}}))
-	if err != nil || truncated.plain() {
-		t.Errorf("a truncated array is taken for a plain update: %v", err)
+	if u, err := parseUpdate(value(t, d("$v", 1, "$set", d("a", 1)))); err != nil || u.plain() {
+		t.Errorf("a description without a difference is taken for plain: %v", err)
 	}
 }
 
@@ -98,8 +93,8 @@ func TestCoalesce(t *testing.T) {
 	insert := event{kind: kindInsert, full: doc(1)}
 	replace := event{kind: kindReplace, full: doc(2)}
 	remove := event{kind: kindDelete}
-	set := event{kind: kindUpdate, update: updated(t, bson.D{{Key: "a", Value: 1}})}
-	dotted := event{kind: kindUpdate, update: updated(t, bson.D{{Key: "a.b", Value: 1}})}
+	set := event{kind: kindUpdate, update: updated(t, "u", d("a", 1))}
+	dotted := event{kind: kindUpdate, update: updated(t, "sa", d("u", d("b", 1)))}
 	cases := []struct {
 		name   string
 		events []event

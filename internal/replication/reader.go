@@ -20,6 +20,9 @@ const streamBatch = 10_000
 // resume token then tells whether the history is.
 const codeCappedPositionLost = 136
 
+// codeCannotSplit: one field of an event alone is larger than a document.
+const codeCannotSplit = 7182500
+
 // readBatch is a batch of whole events. Once it is applied, token is the
 // checkpoint and every change up to opTime is on the destination.
 type readBatch struct {
@@ -51,8 +54,16 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 	return mongodb.Retry(ctx, r.log, "read the change stream", func() error {
 		for {
 			err := r.stream(ctx, out)
-			if code := mongodb.Code(err); code != mongodb.CodeCursorNotFound && code != codeCappedPositionLost {
+			switch mongodb.Code(err) {
+			case mongodb.CodeCursorNotFound, codeCappedPositionLost:
+				continue
+			case mongodb.CodeBSONObjectTooLarge, codeCannotSplit:
+				return &migration.Fault{Kind: migration.Unsupported, Message: "the description of one update is over 16 MB, " +
+					"more than a change stream can carry: start a new migration", Err: err}
+			case 0: // not the server's answer, or none
 				return err
+			default:
+				return mongodb.Refusal(migration.UnexpectedChange, "read the change stream", err)
 			}
 		}
 	})
@@ -126,17 +137,9 @@ func (r *reader) take(raw *mongodb.Batch) (readBatch, error) {
 	}
 	if len(values) > 0 && (len(r.fragments) > 0 || bytes.Equal(batch.token, lastToken)) {
 		// More events of the same time, as of one transaction, may follow.
-		batch.opTime = before(batch.opTime)
+		batch.opTime = batch.opTime.Previous()
 	}
 	return batch, nil
-}
-
-// before is the time just before t, as far as it can be named.
-func before(t migration.OpTime) migration.OpTime {
-	if t.I > 0 {
-		return migration.OpTime{T: t.T, I: t.I - 1}
-	}
-	return migration.OpTime{T: t.T - 1, I: 1<<32 - 1}
 }
 
 // assemble puts the fragments of a split event together; false until the last.

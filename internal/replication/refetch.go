@@ -11,101 +11,137 @@ import (
 	"mongoferry/internal/mongodb"
 )
 
-// refetchIDs bounds how many documents one query asks for.
-const refetchIDs = 1000
+// Bounds of what one query asks for, and of what it may bring: the documents are
+// held until they are written.
+const (
+	refetchIDs   = 1000
+	refetchBytes = 64 << 20
+)
 
 // ahead says how new a document is that was read from the source: it holds every
 // change up to atLeast, and none after atMost. Events on it up to atLeast are
 // superseded; updates up to atMost must read it again.
 type ahead struct{ atLeast, atMost migration.OpTime }
 
-// refetch turns changes that must be read from the source into what the source
-// now holds.
-func (a *Applier) refetch(ctx context.Context, changes []*change) error {
-	byCollection := map[catalog.UUID][]*change{}
-	for _, c := range changes {
-		byCollection[c.key.uuid] = append(byCollection[c.key.uuid], c)
-	}
-	for uuid, all := range byCollection {
-		for len(all) > 0 {
-			n := min(len(all), refetchIDs)
-			if err := a.refetchSome(ctx, uuid, all[:n]); err != nil {
-				return err
-			}
-			all = all[n:]
-		}
-	}
-	a.progress.Refetched += int64(len(changes))
-	return nil
-}
-
-func (a *Applier) refetchSome(ctx context.Context, uuid catalog.UUID, changes []*change) error {
+// refetch turns changes of one collection, as many of the first ones as is good
+// for the memory, into what the source now holds, and gives how many.
+func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (int, error) {
 	c, ok := a.Map.ByUUID(uuid)
 	if !ok {
-		return nil
+		return 0, fmt.Errorf("the catalog map lost collection %s", uuid)
 	}
-	var found map[string]bson.Raw
-	var newness ahead
+	n := refetchIDs
+	if c.Collation() != nil {
+		n = 1 // only the server can tell which of several documents an _id means
+	}
+	changes = changes[:min(n, len(changes))]
+	var found reading
 	err := mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {
 		var err error
-		found, newness, err = a.read(ctx, c, changes)
+		found, err = a.read(ctx, c, changes)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read changed documents of %s: %w", c.NS, err)
+		return 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
 	}
-	for _, ch := range changes {
-		a.ahead[ch.key] = newness
-		if doc, ok := found[ch.key.id]; ok {
-			ch.base, ch.full, ch.updates = baseDocument, doc, nil
-			ch.id = doc.Lookup("_id")
-		} else {
-			ch.base, ch.full, ch.updates = baseDeleted, nil, nil
+	if c.Collation() != nil {
+		found.nameAlike(changes[0].key.id)
+	}
+	done := 0
+	for i, ch := range changes {
+		doc, there := found.docs[ch.key.id]
+		if !there && !found.complete {
+			continue
+		}
+		changes[done], changes[i] = ch, changes[done]
+		done++
+		if !ordered(c) {
+			a.ahead[ch.key] = found.ahead
+		}
+		ch.base, ch.full, ch.updates, ch.anew = baseDeleted, nil, nil, false
+		if there {
+			ch.base, ch.full, ch.id = baseDocument, doc, doc.Lookup("_id")
+			ch.anew = c.Collation() != nil && !c.Capped()
 		}
 	}
-	a.aheadUntil = migration.Later(a.aheadUntil, newness.atMost)
-	return nil
+	if done == 0 {
+		return 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
+	}
+	a.aheadUntil = migration.Later(a.aheadUntil, found.ahead.atMost)
+	a.progress.Refetched += int64(done)
+	return done, nil
 }
 
-// read fetches the documents by the collection's UUID; a collection that is gone
-// has none, and its drop is in the stream.
-func (a *Applier) read(ctx context.Context, c catalog.Collection, changes []*change) (map[string]bson.Raw, ahead, error) {
-	var newness ahead
+// reading is what the source holds of some documents, by _id. When it is not
+// complete, one that is missing may be there all the same.
+type reading struct {
+	docs     map[string]bson.Raw
+	ahead    ahead
+	complete bool
+}
+
+// nameAlike gives the one document that was found the name it was asked for.
+func (r *reading) nameAlike(id string) {
+	for other, doc := range r.docs {
+		if other != id {
+			delete(r.docs, other)
+			r.docs[id] = doc
+		}
+	}
+}
+
+// read fetches documents by the collection's UUID; a collection that is gone has
+// none, and its drop is in the stream.
+func (a *Applier) read(ctx context.Context, c catalog.Collection, changes []*change) (reading, error) {
+	r := reading{docs: map[string]bson.Raw{}}
 	var err error
-	if newness.atLeast, err = mongodb.MajorityOpTime(ctx, a.Source); err != nil {
-		return nil, newness, err
+	if r.ahead.atLeast, err = mongodb.MajorityOpTime(ctx, a.Source); err != nil {
+		return r, err
 	}
 	ids := make(bson.A, len(changes))
 	for i, ch := range changes {
 		ids[i] = ch.id
-		newness.atLeast = migration.Later(newness.atLeast, ch.at)
+		r.ahead.atLeast = migration.Later(r.ahead.atLeast, ch.at)
 	}
-	cmd := bson.D{
+	cursor, err := mongodb.Open(ctx, a.Source, c.NS.DB, bson.D{
 		{Key: "find", Value: c.UUID.Binary()},
 		{Key: "filter", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}},
-		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}, {Key: "afterClusterTime", Value: newness.atLeast.Timestamp()}}},
+		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}, {Key: "afterClusterTime", Value: r.ahead.atLeast.Timestamp()}}},
+	}, 0, 0)
+	switch {
+	case mongodb.Code(err) == mongodb.CodeNamespaceNotFound:
+		r.complete = true
+	case err != nil:
+		return r, err
+	default:
+		if err := r.fill(ctx, cursor); err != nil {
+			return r, err
+		}
 	}
-	docs, err := mongodb.All(ctx, a.Source, c.NS.DB, cmd)
-	if err != nil && mongodb.Code(err) != mongodb.CodeNamespaceNotFound {
-		return nil, newness, err
-	}
-	found := make(map[string]bson.Raw, len(docs))
-	for _, doc := range docs {
-		found[canonicalID(doc.Lookup("_id"))] = doc
-	}
-	if newness.atMost, err = a.noNewerThan(ctx); err != nil {
-		return nil, newness, err
-	}
-	return found, newness, nil
+	r.ahead.atMost, err = mongodb.ReadableOpTime(ctx, a.Source)
+	return r, err
 }
 
-// noNewerThan is a time that no majority read made before can have passed.
-func (a *Applier) noNewerThan(ctx context.Context) (migration.OpTime, error) {
-	reply, err := a.Source.Run(ctx, "admin", bson.D{{Key: "hello", Value: 1}})
-	if err != nil {
-		return migration.OpTime{}, err
+// fill reads until there is enough, at least one batch.
+func (r *reading) fill(ctx context.Context, cursor *mongodb.Cursor) error {
+	for size := 0; size < refetchBytes; {
+		batch, err := cursor.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if batch == nil {
+			r.complete = true
+			return nil
+		}
+		docs, err := batch.Documents.Values()
+		if err != nil {
+			return fmt.Errorf("read a batch: %w", err)
+		}
+		for _, d := range docs {
+			doc := d.Document()
+			r.docs[canonicalID(doc.Lookup("_id"))] = doc
+		}
+		size += len(batch.Documents)
 	}
-	t, i, _ := reply.Lookup("operationTime").TimestampOK()
-	m, n, _ := reply.Lookup("lastWrite", "majorityOpTime", "ts").TimestampOK()
-	return migration.Later(migration.OpTime{T: t, I: i}, migration.OpTime{T: m, I: n}), nil
+	return cursor.Close(ctx)
 }

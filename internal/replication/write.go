@@ -39,18 +39,38 @@ type writer struct {
 // write applies changes to a collection in their order.
 func (w *writer) write(ctx context.Context, to catalog.Collection, changes []*change) error {
 	w.to = to
-	for _, c := range changes {
-		var err error
-		if c.base == baseDeleted && len(c.updates) == 0 {
-			err = w.add(ctx, c, true, deleteStatement(c.id))
-		} else {
-			err = w.addUpdates(ctx, c)
-		}
+	for len(changes) > 0 {
+		n, err := w.takeAway(ctx, changes)
 		if err != nil {
 			return err
 		}
+		for _, c := range changes[:n] {
+			if c.base == baseDeleted && len(c.updates) == 0 {
+				err = w.add(ctx, c, true, deleteStatement(c.id))
+			} else {
+				err = w.addUpdates(ctx, c)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		changes = changes[n:]
 	}
 	return w.flush(ctx)
+}
+
+// takeAway deletes what is to come anew, for a row of such changes to different
+// documents at once, and gives how many changes may follow now.
+func (w *writer) takeAway(ctx context.Context, changes []*change) (n int, err error) {
+	seen := map[key]bool{}
+	for n < len(changes) && changes[n].anew && !seen[changes[n].key] {
+		seen[changes[n].key] = true
+		if err := w.add(ctx, changes[n], true, deleteStatement(changes[n].id)); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return max(n, 1), nil
 }
 
 func (w *writer) addUpdates(ctx context.Context, c *change) error {
@@ -94,14 +114,14 @@ func (w *writer) flush(ctx context.Context) error {
 	if w.deletes {
 		b.AppendString("delete", w.to.NS.Collection).AppendArray("deletes", w.statements.Build())
 	} else {
-		b.AppendString("update", w.to.NS.Collection).AppendArray("updates", w.statements.Build()).
-			AppendBoolean("bypassDocumentValidation", true).AppendBoolean("bypassEmptyTsReplacement", true)
+		b.AppendString("update", w.to.NS.Collection).AppendArray("updates", w.statements.Build())
+		w.slot.AppendOptions(b)
 	}
 	b.AppendBoolean("ordered", false).AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
 	w.statements, w.owners, w.size = nil, nil, 0
 	reply, err := w.slot.Write(ctx, w.to.NS.DB, bson.Raw(b.Build()))
 	if err != nil {
-		return refusal("apply changes to "+w.to.NS.String(), err)
+		return mongodb.Refusal(migration.WriteRefused, "apply changes to "+w.to.NS.String(), err)
 	}
 	for _, e := range reply.Errors {
 		if e.Index >= len(owners) {
