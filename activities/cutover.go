@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/cutover"
 	"mongoferry/internal/migration"
@@ -51,6 +53,9 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 			Epoch:      attempt.Epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
 			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: s.constrain,
 		})
+		if !out.Completed {
+			d.position.Epoch = 0 // the next attempt must see to it that equal keys are taken again
+		}
 		return CutoverResult{
 			Completed: out.Completed, Reason: out.Reason, Position: d.position, Replication: d.status(),
 			StartedAt: out.StartedAt, FencedAt: out.FencedAt, WritesAcceptedAt: out.WritesAcceptedAt,
@@ -144,7 +149,14 @@ func (s *session) restore(ctx context.Context) (failed []migration.UnsuccessfulI
 		return nil, err
 	}
 	err = mongodb.Retry(ctx, s.log, "restore what was put off", func() error {
-		var err error
+		// The destination is in use: collections may have other names by now.
+		gone, err := cols.Reconcile(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range gone {
+			s.log.Info("dropped by the destination's users: nothing to restore", zap.Stringer("ns", c.NS))
+		}
 		failed, err = catalog.Restore(ctx, s.destination, cols, func() {})
 		return err
 	})

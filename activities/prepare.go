@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
@@ -20,7 +21,7 @@ const creators = 4
 // Claim makes the migration the owner of the destination.
 func (a *Activities) Claim(ctx context.Context, spec migration.Spec) error {
 	_, err := work(ctx, a, spec, func(ctx context.Context, s *session) (struct{}, error) {
-		return struct{}{}, s.ledger.Claim(ctx, s.source.Address().Hosts())
+		return struct{}{}, s.ledger.Claim(ctx, s.source.Address().Hosts(), activity.GetInfo(ctx).WorkflowExecution.RunID)
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"mongoferry/internal/catalog"
@@ -132,17 +133,26 @@ func (w *applying) status() migration.ReplicationStatus {
 	return s
 }
 
-// drain implements cutover.Drainer over the replication.
+// drain implements cutover.Drainer over the replication. changes are those after
+// the fence.
 type drain struct {
 	*applying
+	fence   migration.OpTime
 	changes []replication.Change
 }
 
-func (d *drain) note(c replication.Change) { d.changes = append(d.changes, c) }
+func (d *drain) note(c replication.Change) {
+	if !c.At.After(d.fence) {
+		return
+	}
+	c.ID.Value = slices.Clone(c.ID.Value) // it is part of a whole batch
+	d.changes = append(d.changes, c)
+}
 
-// DrainTo applies every change up to a time. What came before it is forgotten:
-// only changes after a fence are asked for.
-func (d *drain) DrainTo(ctx context.Context, to migration.OpTime) error {
+// DrainTo applies every change up to a time.
+func (d *drain) DrainTo(ctx context.Context, to, fence migration.OpTime) error {
+	d.fence = fence
+	d.changes = slices.DeleteFunc(d.changes, func(c replication.Change) bool { return !c.At.After(fence) })
 	err := d.run(ctx, func(p replication.Progress) bool { return !p.OpTime.Before(to) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		return context.DeadlineExceeded

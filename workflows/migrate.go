@@ -87,10 +87,12 @@ func (m *run) validate(ctx workflow.Context) error {
 // collections and plans the copy.
 func (m *run) prepare(ctx workflow.Context) error {
 	m.Claimed = true
-	if err := workflow.ExecuteActivity(step(ctx, "claim the destination"), m.act.Claim, m.spec).Get(ctx, nil); err != nil {
+	err := workflow.ExecuteActivity(step(ctx, "claim the destination"), m.act.Claim, m.spec).Get(ctx, nil)
+	if err != nil {
+		m.Claimed = reasonOf(err).kind != migration.DestinationClaimed
 		return err
 	}
-	err := workflow.ExecuteActivity(step(ctx, "read the catalog, create collections, plan the copy"),
+	err = workflow.ExecuteActivity(step(ctx, "read the catalog, create collections, plan the copy"),
 		m.act.Prepare, m.spec).Get(ctx, &m.Plan)
 	if err != nil {
 		return err

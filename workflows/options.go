@@ -5,6 +5,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"mongoferry/internal/migration"
 )
 
 // Times of the activities. A dead worker is noticed after heartbeat; nothing
@@ -16,6 +18,8 @@ const (
 	// compensationPatience bounds the clean-up after a cancel or a failure, so
 	// that a cluster that is gone for good does not keep the workflow open.
 	compensationPatience = 15 * time.Minute
+	// attendedPatience bounds what somebody waits for.
+	attendedPatience = 5 * time.Minute
 	// finalizePatience bounds the steps after the destination is open.
 	finalizePatience = 72 * time.Hour
 )
@@ -38,9 +42,22 @@ func step(ctx workflow.Context, summary string) workflow.Context {
 func check(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Hour, HeartbeatTimeout: heartbeat,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3, NonRetryableErrorTypes: forSomebody()},
 		WaitForCancellation: true, Summary: summary,
 	})
+}
+
+// forSomebody are the types of errors that only somebody can mend: whoever waits
+// for an answer wants to hear of them at once.
+func forSomebody() []string {
+	return []string{string(migration.AccessDenied), string(migration.BadConfiguration)}
+}
+
+// attended is for steps that somebody waits for at a terminal.
+func attended(ctx workflow.Context, summary string) workflow.Context {
+	policy := *untilItWorks
+	policy.NonRetryableErrorTypes = forSomebody()
+	return workflow.WithRetryPolicy(bounded(ctx, summary, attendedPatience), policy)
 }
 
 // bounded is for steps that must end even when a cluster is gone.

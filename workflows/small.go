@@ -1,23 +1,18 @@
 package workflows
 
 import (
-	"time"
-
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
 	"mongoferry/internal/migration"
 )
 
-// attended bounds the small workflows: somebody waits for them at a terminal.
-const attended = 5 * time.Minute
-
 // Validate runs the checks alone, on the worker, so that they see what a
 // migration would see.
 func Validate(ctx workflow.Context, spec migration.Spec) (migration.Validation, error) {
 	var act *activities.Activities
 	var checked activities.Checked
-	err := workflow.ExecuteActivity(bounded(ctx, "check both clusters", attended), act.Validate, spec.WithDefaults()).Get(ctx, &checked)
+	err := workflow.ExecuteActivity(attended(ctx, "check both clusters"), act.Validate, spec.WithDefaults()).Get(ctx, &checked)
 	return checked.Validation, err
 }
 
@@ -25,7 +20,7 @@ func Validate(ctx workflow.Context, spec migration.Spec) (migration.Validation, 
 // migration.
 func ReleaseSource(ctx workflow.Context, spec migration.Spec) error {
 	var act *activities.Activities
-	return workflow.ExecuteActivity(bounded(ctx, "lift the write block", attended), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
+	return workflow.ExecuteActivity(attended(ctx, "lift the write block"), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
 }
 
 // Compensation is what Cleanup found.
@@ -36,6 +31,6 @@ type Compensation = activities.Compensation
 func Cleanup(ctx workflow.Context, spec migration.Spec) (Compensation, error) {
 	var act *activities.Activities
 	var done Compensation
-	err := workflow.ExecuteActivity(bounded(ctx, "undo: write block, marker, metadata", attended), act.Compensate, spec.WithDefaults()).Get(ctx, &done)
+	err := workflow.ExecuteActivity(attended(ctx, "undo: write block, marker, metadata"), act.Compensate, spec.WithDefaults()).Get(ctx, &done)
 	return done, err
 }

@@ -62,7 +62,8 @@ func createIndexes(ctx context.Context, dst *mongodb.Client, c Collection, specs
 // isRefusal says whether the server refuses the index itself, not this attempt.
 func isRefusal(err error) bool {
 	var e *mongodb.Error
-	return errors.As(err, &e) && !mongodb.IsTransient(err) && !isGone(err)
+	return errors.As(err, &e) && migration.KindOf(err) == "" && !mongodb.IsTransient(err) && !isGone(err) &&
+		e.Code != mongodb.CodeUserWritesBlocked
 }
 
 func unsuccessful(c Collection, i Index, kind string, cause error) migration.UnsuccessfulIndex {

@@ -74,6 +74,18 @@ func (c Collection) Itself() bson.E {
 	return bson.E{Key: "collectionUUID", Value: c.Dest.Binary()}
 }
 
+// Unsupported says what kind of collection it is that this version does not
+// migrate, "" when it does.
+func (c Collection) Unsupported() string {
+	if c.Kind == KindTimeseries {
+		return "a time-series collection"
+	}
+	if _, err := c.Options.LookupErr("encryptedFields"); err == nil {
+		return "a collection with queryable encryption"
+	}
+	return ""
+}
+
 // Capped says whether the order of documents and the limits matter.
 func (c Collection) Capped() bool {
 	capped, ok := c.Options.Lookup("capped").BooleanOK()

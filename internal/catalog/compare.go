@@ -59,8 +59,9 @@ func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter, 
 	return diffs, nil
 }
 
-// putOff are the options that are restored after the destination is open.
-var putOff = []string{"size", "max", "expireAfterSeconds", "temp", "uuid"}
+// putOff are the options that are restored after the destination is open, and
+// those that mean nothing any more.
+var putOff = []string{"size", "max", "expireAfterSeconds", "temp", "uuid", "autoIndexId"}
 
 func compareOptions(want, have Collection) []Difference {
 	w, h := without(want.Options, putOff...), without(have.Options, putOff...)

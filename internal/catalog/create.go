@@ -20,9 +20,9 @@ const unlimited = int64(1) << 50
 // is kept when it is ours, or empty: then an interrupted run has made it, since
 // nothing is written to one that is not in the map. Any other is a Fault.
 func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error) {
-	if c.Kind == KindTimeseries {
+	if what := c.Unsupported(); what != "" {
 		return UUID{}, migration.NewFault(migration.Unsupported,
-			fmt.Sprintf("%s is a time-series collection, which this version does not migrate: exclude it", c.NS))
+			fmt.Sprintf("%s is %s, which this version does not migrate: exclude it", c.NS, what))
 	}
 	have, err := Find(ctx, dst, c.NS)
 	if err != nil {

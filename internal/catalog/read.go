@@ -20,6 +20,26 @@ const readers = 8
 // Read gives every collection and view that the filter lets through, sorted by
 // namespace, with options and finished indexes.
 func Read(ctx context.Context, c *mongodb.Client, f namespace.Filter) ([]Collection, error) {
+	dbs, err := Databases(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var all []Collection
+	for _, db := range dbs {
+		if !f.MatchesDB(db) {
+			continue
+		}
+		cols, err := ReadDatabase(ctx, c, db, f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cols...)
+	}
+	return all, nil
+}
+
+// Databases lists the names of all databases.
+func Databases(ctx context.Context, c *mongodb.Client) ([]string, error) {
 	reply, err := c.Run(ctx, "admin", bson.D{{Key: "listDatabases", Value: 1}, {Key: "nameOnly", Value: true}})
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
@@ -32,18 +52,11 @@ func Read(ctx context.Context, c *mongodb.Client, f namespace.Filter) ([]Collect
 	if err := bson.Unmarshal(reply, &parsed); err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
-	var all []Collection
-	for _, db := range parsed.Databases {
-		if !f.MatchesDB(db.Name) {
-			continue
-		}
-		cols, err := ReadDatabase(ctx, c, db.Name, f)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, cols...)
+	names := make([]string, len(parsed.Databases))
+	for i, db := range parsed.Databases {
+		names[i] = db.Name
 	}
-	return all, nil
+	return names, nil
 }
 
 // ReadDatabase is Read for one database.

@@ -13,24 +13,30 @@ import (
 
 // Restore brings back what was put off: unique and TTL indexes, the expiry of
 // clustered collections, capped limits; and builds again what is missing. It
-// gives the indexes that are not as on the source. It may run any number of times.
+// gives the indexes that are not as on the source. What the destination's new
+// users have dropped meanwhile is theirs to drop. It may run any number of times.
 func Restore(ctx context.Context, dst *mongodb.Client, m *Map, progress func()) ([]migration.UnsuccessfulIndex, error) {
 	var all []migration.UnsuccessfulIndex
 	for _, c := range m.All() {
 		if c.Kind != KindCollection {
 			continue
 		}
-		failed, err := restoreIndexes(ctx, dst, c)
-		if err != nil {
+		failed, err := restoreCollection(ctx, dst, c)
+		if err != nil && !isGone(err) {
 			return nil, err
 		}
 		all = append(all, failed...)
-		if err := restoreLimits(ctx, dst, c); err != nil {
-			return nil, err
-		}
 		progress()
 	}
 	return all, nil
+}
+
+func restoreCollection(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
+	failed, err := restoreIndexes(ctx, dst, c)
+	if err != nil {
+		return nil, err
+	}
+	return failed, restoreLimits(ctx, dst, c)
 }
 
 func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
@@ -58,8 +64,8 @@ func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) 
 		return nil, err
 	}
 	if !exists {
-		return nil, migration.NewFault(migration.WriteRefused,
-			fmt.Sprintf("%s is gone from the destination: something else changes it", c.NS))
+		return nil, &migration.Fault{Kind: migration.WriteRefused, Err: &mongodb.Error{Side: dst.Name(), Code: mongodb.CodeNamespaceNotFound},
+			Message: fmt.Sprintf("%s is gone from the destination: something else changes it", c.NS)}
 	}
 	have := map[string]Index{}
 	for _, i := range there.Indexes {

@@ -173,3 +173,38 @@ func TestPrepareUniqueWithAStaleMap(t *testing.T) {
 		t.Errorf("with a collection under another name: %v", err)
 	}
 }
+
+// TestRestoreInUse: the destination's users may drop and rename what is theirs.
+func TestRestoreInUse(t *testing.T) {
+	t.Parallel()
+	src, dst, m := pair(t)
+	for _, name := range []string{"dropped", "renamed", "kept"} {
+		ns := migration.Namespace{DB: t.Name(), Collection: name}
+		index(t, src, ns, "a", one("a"), e("unique", true))
+	}
+	changer := Changer{Destination: dst, Map: m}
+	for _, c := range read(t, src) {
+		if err := changer.Create(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		c, _ = m.ByUUID(c.UUID)
+		if _, err := BuildIndexes(t.Context(), dst, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dst, t.Name(), e("drop", "dropped"))
+	run(t, dst, "admin", e("renameCollection", t.Name()+".renamed"), e("to", t.Name()+".other"))
+	gone, err := m.Reconcile(t.Context())
+	if err != nil || len(gone) != 1 || gone[0].NS.Collection != "dropped" {
+		t.Errorf("gone are %v, %v", gone, err)
+	}
+	if failed, err := Restore(t.Context(), dst, m, func() {}); err != nil || len(failed) > 0 {
+		t.Errorf("restore: %v, %v", failed, err)
+	}
+	for _, name := range []string{"other", "kept"} {
+		c := read(t, dst)[name]
+		if i, err := c.index("a"); err != nil || !i.Unique() {
+			t.Errorf("%s: %v, %v", name, i, err)
+		}
+	}
+}

@@ -51,8 +51,9 @@ type Config struct {
 
 // Drainer applies what is left of the change stream.
 type Drainer interface {
-	// DrainTo applies every change up to a time.
-	DrainTo(ctx context.Context, to migration.OpTime) error
+	// DrainTo applies every change up to a time, and remembers those after the
+	// fence alone.
+	DrainTo(ctx context.Context, to, fence migration.OpTime) error
 	// FirstAfter gives the first change to a migrated namespace after a time
 	// that a fence should have kept out, nil when there is none. With
 	// tolerateTTL, deletes that the server itself may have made do not count,
@@ -65,6 +66,15 @@ type Intruder struct {
 	NS   migration.Namespace
 	Kind string
 	ID   bson.RawValue
+}
+
+// String names the change: its kind, namespace and, when it is about a document,
+// _id.
+func (i *Intruder) String() string {
+	if i.ID.IsZero() {
+		return fmt.Sprintf("%s of %s", i.Kind, i.NS)
+	}
+	return fmt.Sprintf("%s in %s, _id %s", i.Kind, i.NS, i.ID)
 }
 
 // Outcome is how a cutover ended. When it is not Completed, the source accepts

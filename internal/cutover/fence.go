@@ -20,7 +20,7 @@ var errIntruder = errors.New("a write reached the source after the fence")
 // approach does before the fence whatever can be done there: the lag of that
 // moment is made up while the source still takes writes.
 func (c Config) approach(ctx context.Context) error {
-	if _, err := c.drainToNote(ctx, "approach"); err != nil {
+	if _, err := c.drainToNote(ctx, "approach", nil); err != nil {
 		return err
 	}
 	if c.Suspect == nil {
@@ -41,7 +41,7 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 		}
 	}
 	fencedAt = time.Now().UTC()
-	fence, err := c.drainToNote(ctx, "fence")
+	fence, err := c.drainToNote(ctx, "fence", nil)
 	if err != nil {
 		return fencedAt, err
 	}
@@ -66,28 +66,28 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 // block does not stop every user, and whoever is to have stopped may not have.
 func (c Config) lastLook(ctx context.Context, fence migration.OpTime) error {
 	for {
-		if _, err := c.drainToNote(ctx, "opening"); err != nil {
+		if _, err := c.drainToNote(ctx, "opening", &fence); err != nil {
 			return err
 		}
 		intruder, moved := c.Drain.FirstAfter(fence, c.Mode == migration.StoppedWrites)
 		if intruder != nil {
-			return fmt.Errorf("%w: %s in %s, _id %s: stop that client (a user with the roles root, restore or "+
-				"bypassWriteBlockingMode is not stopped by the block) and cut over again", errIntruder, intruder.Kind, intruder.NS, intruder.ID)
+			return fmt.Errorf("%w: %s: stop that client (a user with the roles root, restore or "+
+				"bypassWriteBlockingMode is not stopped by the block) and cut over again", errIntruder, intruder)
 		}
 		if !moved {
 			return nil
 		}
 		// Expiry went on deleting: what it deleted is applied, look again from here.
 		var err error
-		if fence, err = c.drainToNote(ctx, "fence"); err != nil {
+		if fence, err = c.drainToNote(ctx, "fence", nil); err != nil {
 			return err
 		}
 	}
 }
 
 // drainToNote writes a note into the source's oplog and applies every change
-// before it.
-func (c Config) drainToNote(ctx context.Context, what string) (migration.OpTime, error) {
+// before it. Changes after the fence are remembered; without one, the note is it.
+func (c Config) drainToNote(ctx context.Context, what string, fence *migration.OpTime) (migration.OpTime, error) {
 	var at migration.OpTime
 	err := mongodb.Retry(ctx, c.Log, "note the "+what+" in the source's oplog", func() error {
 		var err error
@@ -97,7 +97,10 @@ func (c Config) drainToNote(ctx context.Context, what string) (migration.OpTime,
 	if err != nil {
 		return at, fmt.Errorf("note the %s in the source's oplog: %w", what, err)
 	}
-	if err := c.Drain.DrainTo(ctx, at); err != nil {
+	if fence == nil {
+		fence = &at
+	}
+	if err := c.Drain.DrainTo(ctx, at, *fence); err != nil {
 		return at, fmt.Errorf("apply the last changes: %w", err)
 	}
 	return at, nil

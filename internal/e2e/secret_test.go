@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -12,6 +13,7 @@ import (
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
+	"mongoferry/internal/seal"
 )
 
 // TestPasswordStaysSecret migrates between clusters with SCRAM users of the
@@ -96,6 +98,31 @@ func (s *stack) export(id string) []byte {
 		s.t.Error("not even the host is found in the history: is this the right place to look?")
 	}
 	return all
+}
+
+// TestWorkerWithoutTheKey: a worker that cannot read a migration leaves it to one
+// that can.
+func TestWorkerWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	fill(t, s.source, 100)
+	right := s.key
+	s.key = seal.NewKey()
+	wrong := s.worker()
+	s.key = right
+	s.start(s.spec("k"))
+	for end := time.Now().Add(patience); !strings.Contains(wrong.Log(100), "this is sealed with key"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the worker with the wrong key does not say so: %s", wrong.Log(20))
+		}
+	}
+	if err := wrong.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s.worker()
+	s.awaitPhase("k", migration.Ready)
+	s.mustUpdate("k", migration.MessageCutover)
+	s.awaitPhase("k", migration.Completed)
 }
 
 // TestMissingRights names each right that a user lacks, before anything begins.

@@ -27,7 +27,7 @@ type batch struct {
 func Copy(ctx context.Context, t Task) (Progress, error) {
 	target, ok := t.Map.ByUUID(t.Part.Collection())
 	if !ok {
-		return Progress{}, migration.NewFault(migration.BadConfiguration,
+		return Progress{}, migration.NewFault(migration.WriteRefused,
 			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
 	}
 	// First, so that no earlier attempt writes into what is made anew.

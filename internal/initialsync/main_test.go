@@ -74,7 +74,7 @@ func newCopying(t *testing.T, docs []any, options ...bson.E) *copying {
 		t.Fatal(err)
 	}
 	k.ledger = ownership.NewLedger(k.dst, k.meta, db)
-	if err := k.ledger.Claim(t.Context(), "source"); err != nil {
+	if err := k.ledger.Claim(t.Context(), "source", "run"); err != nil {
 		t.Fatal(err)
 	}
 	return k

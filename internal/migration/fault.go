@@ -27,17 +27,18 @@ const (
 	Superseded FaultKind = "Superseded"
 	// LeaseLost: the last acknowledged heartbeat is too old to write.
 	LeaseLost FaultKind = "LeaseLost"
-	// BadConfiguration: what the operator gave cannot work as it is.
+	// BadConfiguration: what the operator gave cannot work as it is, at least on
+	// this worker.
 	BadConfiguration FaultKind = "BadConfiguration"
-	// AccessDenied: authentication failed or a right is missing.
+	// AccessDenied: authentication failed or a right is missing. A password that
+	// was changed must not end a migration of days: it is waited for, by name.
 	AccessDenied FaultKind = "AccessDenied"
 )
 
 // Terminal says whether repeating the step cannot help.
 func (k FaultKind) Terminal() bool {
 	switch k {
-	case PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange,
-		WriteRefused, BadConfiguration, AccessDenied:
+	case PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused:
 		return true
 	default:
 		return false

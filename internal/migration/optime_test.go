@@ -31,15 +31,15 @@ func TestPhases(t *testing.T) {
 }
 
 // TestTerminalFaults: repeating helps when an attempt lost its lease or was
-// overtaken, and with nothing else that has a kind.
+// overtaken, and when somebody mends a configuration or a right.
 func TestTerminalFaults(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []FaultKind{PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused, BadConfiguration, AccessDenied} {
+	for _, kind := range []FaultKind{PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused} {
 		if !kind.Terminal() {
 			t.Errorf("%s is repeated", kind)
 		}
 	}
-	for _, kind := range []FaultKind{Superseded, LeaseLost, ""} {
+	for _, kind := range []FaultKind{Superseded, LeaseLost, BadConfiguration, AccessDenied, ""} {
 		if kind.Terminal() {
 			t.Errorf("%q is not repeated", kind)
 		}

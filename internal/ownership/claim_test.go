@@ -24,7 +24,7 @@ func TestSecondMigrationIsRefused(t *testing.T) {
 	one := claimed(t)
 	two := ledger(t, "two")
 	steps := map[string]func() error{
-		"claim":    func() error { return two.Claim(t.Context(), "elsewhere") },
+		"claim":    func() error { return two.Claim(t.Context(), "elsewhere", "run") },
 		"acquire":  func() error { _, err := two.Begin(t.Context(), LanePrepare); return err },
 		"no lane":  func() error { _, err := two.Begin(t.Context(), ""); return err },
 		"check":    func() error { return two.Check(t.Context(), LanePrepare, 0) },
@@ -52,7 +52,7 @@ func TestClaimAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := find(t, l)
-	if err := l.Claim(t.Context(), "another source"); err != nil {
+	if err := l.Claim(t.Context(), "another source", "run"); err != nil {
 		t.Fatal(err)
 	}
 	if after := find(t, l); after.Epoch != 1 || after.Source != before.Source || after.Lanes[LanePrepare] != 1 {
@@ -71,7 +71,7 @@ func TestClaimsAtOnce(t *testing.T) {
 		for i := range 16 {
 			owner := []string{"one", "two"}[i%2]
 			group.Go(func() error {
-				err := ledger(t, owner).Claim(t.Context(), "source")
+				err := ledger(t, owner).Claim(t.Context(), "source", "run")
 				if migration.KindOf(err) == migration.DestinationClaimed {
 					mu.Lock()
 					defer mu.Unlock()
@@ -99,15 +99,30 @@ func TestClaimsAtOnce(t *testing.T) {
 // migration may have claimed the destination.
 func TestClaimedByOurselvesMeanwhile(t *testing.T) {
 	t.Parallel()
-	if err := claimed(t).claimedByOther(t.Context()); err != nil {
+	if err := claimed(t).claimedByOther(t.Context(), "run"); err != nil {
 		t.Errorf("refused because of itself: %v", err)
+	}
+}
+
+// TestClaimAfterAnUncleanedOne: what a former migration of the same id has left is
+// not taken for one's own, whatever it says of a cutover.
+func TestClaimAfterAnUncleanedOne(t *testing.T) {
+	t.Parallel()
+	l := claimed(t)
+	if err := l.Claim(t.Context(), "source", "run"); err != nil {
+		t.Errorf("claim again: %v", err)
+	}
+	err := l.Claim(t.Context(), "source", "another run")
+	wantKind(t, "claim by a later run", err, migration.DestinationClaimed)
+	if !strings.Contains(err.Error(), "starter cleanup one") {
+		t.Errorf("the refusal does not say what to do: %v", err)
 	}
 }
 
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	l := claimed(t)
-	for _, name := range []string{"units", "catalog", "slots"} {
+	for _, name := range []string{"units", "catalog", "slots", "theirs"} {
 		run(t, t.Name(), bson.D{{Key: "create", Value: name}})
 	}
 	for range 2 {
@@ -115,13 +130,13 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		left, err := mongodb.All(t.Context(), destination(t), t.Name(), bson.D{{Key: "listCollections", Value: 1}})
-		if err != nil || len(left) != 0 {
+		if err != nil || len(left) != 1 || left[0].Lookup("name").StringValue() != "theirs" {
 			t.Errorf("left in the metadata database: %s, %v", left, err)
 		}
 	}
 	wantKind(t, "acquire", acquireError(t, l), migration.Superseded)
 	wantKind(t, "check", l.Check(t.Context(), LanePrepare, 0), migration.Superseded)
-	if err := ledger(t, "two").Claim(t.Context(), "source"); err != nil {
+	if err := ledger(t, "two").Claim(t.Context(), "source", "run"); err != nil {
 		t.Errorf("claim after the release: %v", err)
 	}
 }

@@ -96,7 +96,7 @@ func TestSlotsOfAnotherClaim(t *testing.T) {
 		if err := l.Release(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Claim(t.Context(), "source"); err != nil {
+		if err := l.Claim(t.Context(), "source", "run"); err != nil {
 			t.Fatal(err)
 		}
 	}

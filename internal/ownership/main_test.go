@@ -45,7 +45,7 @@ func ledger(t *testing.T, owner string) *Ledger {
 func claimed(t *testing.T) *Ledger {
 	t.Helper()
 	l := ledger(t, "one")
-	if err := l.Claim(t.Context(), "source of one"); err != nil {
+	if err := l.Claim(t.Context(), "source of one", "run"); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -44,11 +44,12 @@ const (
 )
 
 // Marker is the document as it stands.
-// Claim is unlike that of any other time the destination was claimed, also by a
-// migration of the same id.
+// Claim is unlike that of any other time the destination was claimed; Run tells
+// migrations of the same id apart.
 type Marker struct {
 	Owner   string           `bson:"owner"`
 	Claim   string           `bson:"claim"`
+	Run     string           `bson:"run"`
 	Source  string           `bson:"source"`
 	Epoch   int64            `bson:"epoch"`
 	Lanes   map[string]int64 `bson:"lanes"`
@@ -102,15 +103,17 @@ func (l *Ledger) Find(ctx context.Context) (*Marker, error) {
 	return &m, nil
 }
 
-// Claim makes this migration the owner of the destination. Claiming again is
-// fine; another owner is a Fault of kind DestinationClaimed that names it.
-func (l *Ledger) Claim(ctx context.Context, source string) error {
-	_, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}},
+// Claim makes this migration the owner of the destination; run is what tells it
+// from others of the same id. Claiming again is fine; another owner, or what an
+// earlier migration of this id has left, is a Fault of kind DestinationClaimed
+// that names it.
+func (l *Ledger) Claim(ctx context.Context, source, run string) error {
+	_, err := l.findAndModify(ctx, bson.D{{Key: "owner", Value: l.owner}, {Key: "run", Value: run}},
 		bson.D{{Key: "$setOnInsert", Value: bson.D{
 			{Key: "source", Value: source}, {Key: "epoch", Value: int64(0)}, {Key: "claim", Value: bson.NewObjectID().Hex()},
 		}}}, modify{upsert: true})
 	if mongodb.Code(err) == mongodb.CodeDuplicateKey {
-		return l.claimedByOther(ctx)
+		return l.claimedByOther(ctx, run)
 	}
 	if err != nil {
 		return fmt.Errorf("claim the destination: %w", err)
@@ -119,7 +122,7 @@ func (l *Ledger) Claim(ctx context.Context, source string) error {
 }
 
 // claimedByOther names who was first, unless that is another attempt of ours.
-func (l *Ledger) claimedByOther(ctx context.Context) error {
+func (l *Ledger) claimedByOther(ctx context.Context, run string) error {
 	m, err := l.Find(ctx)
 	if err != nil {
 		return err
@@ -127,8 +130,12 @@ func (l *Ledger) claimedByOther(ctx context.Context) error {
 	if m == nil {
 		return fmt.Errorf("claim the destination: the marker vanished while it was read")
 	}
-	if m.Owner == l.owner {
+	if m.Owner == l.owner && m.Run == run {
 		return nil
+	}
+	if m.Owner == l.owner {
+		return migration.NewFault(migration.DestinationClaimed, fmt.Sprintf(
+			"the destination still bears the marker of an earlier migration %s, which was not cleaned up: run starter cleanup %s", m.Owner, m.Owner))
 	}
 	return ClaimedBy(m)
 }
@@ -217,8 +224,12 @@ func (l *Ledger) Transition(ctx context.Context, epoch int64, from []CutoverStat
 	return false, m, err
 }
 
-// Release drops everything in the metadata database, the marker last, if this
-// migration owns it. Releasing what is gone already is fine.
+// Collections are those of a migration in the metadata database, the marker last:
+// until it goes, a second migration stays out and releasing can be done again.
+func Collections() []string { return []string{"catalog", "units", "slots", collection} }
+
+// Release drops the migration's collections in the metadata database, if it owns
+// them. Releasing what is gone already is fine.
 func (l *Ledger) Release(ctx context.Context) error {
 	m, err := l.Find(ctx)
 	if err != nil || m == nil {
@@ -227,45 +238,13 @@ func (l *Ledger) Release(ctx context.Context) error {
 	if m.Owner != l.owner {
 		return ClaimedBy(m)
 	}
-	// The marker goes last: until then a second migration stays out and this
-	// step can run again.
-	names, err := l.collections(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range append(names, collection) {
+	for _, name := range Collections() {
 		_, err := l.dst.Run(ctx, l.metaDB, bson.D{{Key: "drop", Value: name}, mongodb.Durable()})
 		if err != nil && mongodb.Code(err) != mongodb.CodeNamespaceNotFound {
 			return fmt.Errorf("drop %s.%s: %w", l.metaDB, name, err)
 		}
 	}
 	return nil
-}
-
-// collections lists the metadata database without the marker.
-func (l *Ledger) collections(ctx context.Context) ([]string, error) {
-	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
-		{Key: "listCollections", Value: 1}, {Key: "nameOnly", Value: true},
-		{Key: "filter", Value: bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: collection}}}}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the metadata database %s: %w", l.metaDB, err)
-	}
-	var parsed struct {
-		Cursor struct {
-			FirstBatch []struct {
-				Name string `bson:"name"`
-			} `bson:"firstBatch"`
-		} `bson:"cursor"`
-	}
-	if err := bson.Unmarshal(reply, &parsed); err != nil {
-		return nil, fmt.Errorf("list the metadata database %s: %w", l.metaDB, err)
-	}
-	names := make([]string, 0, len(parsed.Cursor.FirstBatch))
-	for _, c := range parsed.Cursor.FirstBatch {
-		names = append(names, c.Name)
-	}
-	return names, nil
 }
 
 func (l *Ledger) notOwner(ctx context.Context) error {

@@ -42,9 +42,12 @@ func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) (
 	if err := group.Wait(); err != nil {
 		return nil, Totals{}, err
 	}
-	totals := Totals{Namespaces: int64(len(cols))}
+	var totals Totals
 	var parts []Part
 	for i, c := range cols {
+		if c.Kind == catalog.KindCollection {
+			totals.Namespaces++
+		}
 		totals.Indexes += int64(c.Secondary())
 		for _, p := range perCollection[i] {
 			totals.Documents += p.Documents

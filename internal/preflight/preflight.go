@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mongoferry/internal/catalog"
@@ -110,8 +111,32 @@ func (c *checker) checkOwner(ctx context.Context) {
 		c.block("destination free", "", "%s", err)
 	case m != nil && m.Owner != c.spec.ID:
 		c.block("destination free", "", "%s", ownership.ClaimedBy(m))
+	case m == nil && c.metadataTaken(ctx) != "":
+		c.block("destination free", "choose another name with --metadata-db",
+			"the metadata database %s of the destination holds a collection %s that is no migration's", c.spec.MetadataDB, c.metadataTaken(ctx))
 	default:
 		c.pass("destination free", "no other migration owns the destination")
+	}
+}
+
+// metadataTaken names a collection that stands where one of the migration's is to
+// be made; it would be dropped at the end.
+func (c *checker) metadataTaken(ctx context.Context) string {
+	for _, name := range ownership.Collections() {
+		have, err := catalog.Find(ctx, c.dst, migration.Namespace{DB: c.spec.MetadataDB, Collection: name})
+		if err == nil && have != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// checkMetadataName refuses to leave a database of the source out only because
+// of its name.
+func (c *checker) checkMetadataName(dbs []string) {
+	if slices.Contains(dbs, c.spec.MetadataDB) {
+		c.block("source catalog", "choose another name with --metadata-db",
+			"the source has a database %s, the name of the metadata database: it would be left out", c.spec.MetadataDB)
 	}
 }
 
@@ -122,9 +147,15 @@ func (c *checker) checkCatalog(ctx context.Context, f namespace.Filter) {
 		c.block("source catalog", "see docs/security.md for the roles", "%s", err)
 		return
 	}
+	dbs, err := catalog.Databases(ctx, c.src)
+	if err != nil {
+		c.block("source catalog", "see docs/security.md for the roles", "%s", err)
+		return
+	}
+	c.checkMetadataName(dbs)
 	unsupported := 0
 	for _, col := range cols {
-		if what := unsupportedKind(col); what != "" {
+		if what := col.Unsupported(); what != "" {
 			unsupported++
 			c.block("source catalog", "exclude it: --exclude "+col.NS.String(), "%s is %s, which this version does not migrate", col.NS, what)
 		}
@@ -144,14 +175,4 @@ func (c *checker) checkCatalog(ctx context.Context, f namespace.Filter) {
 	default:
 		c.pass("destination empty", "the destination holds none of the namespaces to be migrated")
 	}
-}
-
-func unsupportedKind(c catalog.Collection) string {
-	if c.Kind == catalog.KindTimeseries {
-		return "a time-series collection"
-	}
-	if _, err := c.Options.LookupErr("encryptedFields"); err == nil {
-		return "a collection with queryable encryption"
-	}
-	return ""
 }

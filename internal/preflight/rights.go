@@ -33,6 +33,9 @@ func sourceNeeds(mode migration.SourceWrites) []need {
 		{action: "find", role: "backup", why: "to read every collection"},
 		{action: "changeStream", role: "readAnyDatabase", why: "to follow changes"},
 		{action: "listCollections", role: "backup", why: "to read the catalog"},
+		{action: "listIndexes", role: "backup", why: "to read the catalog"},
+		{action: "listDatabases", role: "backup", why: "to read the catalog", cluster: true},
+		{action: "collStats", role: "clusterMonitor", why: "to measure the collections"},
 		{action: "appendOplogNote", role: "backup", why: "to mark the end of the changes", cluster: true},
 		{action: "useUUID", role: "backup", why: "to read collections that are renamed", cluster: true},
 	}...)
@@ -52,6 +55,12 @@ func destinationNeeds() []need {
 		{action: "dropCollection", role: "restore", why: "to apply drops"},
 		{action: "createIndex", role: "restore", why: "to build indexes"},
 		{action: "collMod", role: "restore", why: "to restore index properties"},
+		{action: "find", role: "readWriteAnyDatabase", why: "to look at what is there"},
+		{action: "listCollections", role: "readWriteAnyDatabase", why: "to look at what is there"},
+		{action: "listIndexes", role: "readWriteAnyDatabase", why: "to look at what is there"},
+		{action: "listDatabases", role: "readWriteAnyDatabase", why: "to look at what is there", cluster: true},
+		{action: "dropIndex", role: "readWriteAnyDatabase", why: "to apply changes of indexes"},
+		{action: "renameCollectionSameDB", role: "readWriteAnyDatabase", why: "to apply renames"},
 		{action: "bypassDocumentValidation", role: "restore", why: "to copy documents that a validator would refuse"},
 	}...)
 }

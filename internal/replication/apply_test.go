@@ -149,7 +149,8 @@ func (g *shutAfter) Check() error {
 var errKilled = errors.New("killed")
 
 // TestKilledBetweenAnyTwoCommands ends an attempt after each number of commands to
-// the destination, and lets the next one begin from the start.
+// the destination. The next one begins from the start, as when a worker was
+// killed, or where the first one says that it has got, as after a pause.
 func TestKilledBetweenAnyTwoCommands(t *testing.T) {
 	t.Parallel()
 	for _, h := range histories() {
@@ -159,7 +160,7 @@ func TestKilledBetweenAnyTwoCommands(t *testing.T) {
 			r := rehearse(t, h.before(db), h.after(db))
 			for n := 0; ; n++ {
 				r.reset()
-				_, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
+				p, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
 				if err == nil {
 					t.Logf("%d commands", n)
 					return
@@ -167,7 +168,10 @@ func TestKilledBetweenAnyTwoCommands(t *testing.T) {
 				if !errors.Is(err, errKilled) {
 					t.Fatalf("after %d commands: %v", n, err)
 				}
-				if _, err := r.apply(nil, true); err != nil {
+				if n%2 == 0 {
+					p = Progress{Position: r.begin(), Broken: true}
+				}
+				if _, err := r.applyFrom(p.Position, nil, p.Broken); err != nil {
 					t.Fatalf("after an attempt that ended after %d commands: %v", n, err)
 				}
 				r.same("after an attempt that was killed")

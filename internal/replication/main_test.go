@@ -123,7 +123,7 @@ func (r *rehearsal) reset() *ownership.Ledger {
 		}
 	}
 	ledger := ownership.NewLedger(r.dst, r.meta, r.db)
-	if err := ledger.Claim(ctx, "source"); err != nil {
+	if err := ledger.Claim(ctx, "source", "run"); err != nil {
 		r.t.Fatal(err)
 	}
 	cols := catalog.NewMap(r.dst, r.meta)
@@ -168,11 +168,18 @@ func (r *rehearsal) applier(gate migration.Gate, repeated bool) (*Applier, error
 // apply applies the history from its start. SafeAfter is as after a copy that
 // ended with the history: documents may be newer than their events.
 func (r *rehearsal) apply(gate migration.Gate, repeated bool) (Progress, error) {
+	return r.applyFrom(r.begin(), gate, repeated)
+}
+
+func (r *rehearsal) begin() Position {
+	return Position{ResumeToken: r.start.ResumeToken, OpTime: r.start.OpTime}
+}
+
+func (r *rehearsal) applyFrom(from Position, gate migration.Gate, repeated bool) (Progress, error) {
 	a, err := r.applier(gate, repeated)
 	if err != nil {
-		return Progress{}, err
+		return Progress{Position: from}, err
 	}
-	from := Position{ResumeToken: r.start.ResumeToken, OpTime: r.start.OpTime}
 	return a.Run(r.t.Context(), from, func(p Progress) bool { return !p.OpTime.Before(r.end) })
 }
 

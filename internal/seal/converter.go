@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
 	"mongoferry/internal/migration"
@@ -28,8 +30,21 @@ func DataConverter(key Key) converter.DataConverter {
 // dataConverter seals value by value, since only here the type is known.
 type dataConverter struct {
 	converter.DataConverter
-	key Key
+	key    Key
+	panics bool
 }
+
+var _ workflow.ContextAware = (*dataConverter)(nil)
+
+// WithWorkflowContext is the converter inside a workflow: what cannot be unsealed
+// there panics. That fails the workflow's task, to be taken up by a worker that
+// has the key, where an error would fail the migration.
+func (d *dataConverter) WithWorkflowContext(workflow.Context) converter.DataConverter {
+	return &dataConverter{DataConverter: d.DataConverter, key: d.key, panics: true}
+}
+
+// WithContext is the converter elsewhere.
+func (d *dataConverter) WithContext(context.Context) converter.DataConverter { return d }
 
 // ToPayload converts and, unless the value is clear, seals.
 func (d *dataConverter) ToPayload(value any) (*commonpb.Payload, error) {
@@ -43,6 +58,9 @@ func (d *dataConverter) ToPayload(value any) (*commonpb.Payload, error) {
 // FromPayload unseals, if it was sealed, and converts.
 func (d *dataConverter) FromPayload(payload *commonpb.Payload, value any) error {
 	plain, err := d.key.unseal(payload)
+	if err != nil && d.panics {
+		panic(err)
+	}
 	if err != nil {
 		return err
 	}
