@@ -79,7 +79,7 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 	old, replaces := ch.Map.ByUUID(dropped)
 	switch {
 	case target != nil && target.UUID == c.Dest: // an interrupted run has done it
-	case target != nil && !(replaces && target.UUID == old.Dest):
+	case target != nil && (!replaces || target.UUID != old.Dest):
 		return strangerAt(to)
 	default:
 		_, err := ch.Destination.Run(ctx, "admin", bson.D{

@@ -142,11 +142,11 @@ func parseUpdate(v bson.RawValue) (updateDescription, error) {
 		return u, fmt.Errorf("read an update: %w", err)
 	}
 	for _, part := range parts {
-		fields, ok := part.Value().DocumentOK()
-		if !ok || !strings.Contains("uid", part.Key()) {
+		if !slices.Contains([]string{"u", "i", "d"}, part.Key()) {
 			u.nested = true
 			continue
 		}
+		fields, _ := part.Value().DocumentOK()
 		elements, err := fields.Elements()
 		if err != nil {
 			return u, fmt.Errorf("read an update: %w", err)
