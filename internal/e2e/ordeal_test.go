@@ -43,7 +43,7 @@ func (o *ordeal) reach(phase migration.Phase) {
 	case migration.CatchingUp:
 		o.awaitPhase(o.id, migration.Copying)
 		o.mustUpdate(o.id, migration.MessagePause)
-		o.burst(60_000)
+		o.burst(30_000)
 		o.mustUpdate(o.id, migration.MessageResume)
 		o.awaitPhase(o.id, phase)
 	case migration.CuttingOver:

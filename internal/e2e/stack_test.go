@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
 // patience bounds every wait; nothing is measured by it.
-const patience = 1 * time.Minute
+const patience = 2 * time.Minute
 
 // workerBinary is built once for all tests.
 var workerBinary = sync.OnceValues(func() (string, error) {

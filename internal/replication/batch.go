@@ -173,21 +173,9 @@ func byCollection(changes []*change) map[catalog.UUID][]*change {
 // write gives each writer its share and returns the changes that the source must
 // be asked about after all.
 func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
-	shares := make([]map[catalog.UUID][]*change, len(a.slots))
-	for i := range shares {
-		shares[i] = map[catalog.UUID][]*change{}
-	}
-	for _, c := range p.order {
-		n := writerOf(c.key, len(a.slots))
-		shares[n][c.key.uuid] = append(shares[n][c.key.uuid], c)
-	}
-	for uuid, lane := range p.lanes {
-		n := writerOf(key{uuid: uuid}, len(a.slots))
-		shares[n][uuid] = append(shares[n][uuid], lane...)
-	}
 	again := make([][]*change, len(a.slots))
 	group, ctx := errgroup.WithContext(ctx)
-	for n, share := range shares {
+	for n, share := range p.divide(len(a.slots)) {
 		group.Go(func() error {
 			w := writer{slot: a.slots[n]}
 			for uuid, changes := range share {

@@ -1,8 +1,6 @@
 package replication
 
 import (
-	"hash/maphash"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/catalog"
@@ -102,15 +100,3 @@ func (c *change) apply(e *event, stale bool) {
 }
 
 func (c *change) refetch() { c.base, c.full, c.updates = baseRefetch, nil, nil }
-
-var laneSeed = maphash.MakeSeed()
-
-// writerOf spreads documents over n writers; the same document always has the
-// same one within this process.
-func writerOf(k key, n int) int {
-	var h maphash.Hash
-	h.SetSeed(laneSeed)
-	h.Write(k.uuid[:])
-	h.WriteString(k.id)
-	return int(h.Sum64() % uint64(n))
-}

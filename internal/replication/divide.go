@@ -1,0 +1,71 @@
+package replication
+
+import (
+	"hash/maphash"
+
+	"mongoferry/internal/catalog"
+)
+
+// worthDividing is how many changes of a collection are more than one command's
+// waiting: fewer go to one writer together.
+const worthDividing = 200
+
+// share is what one writer has to do, by collection.
+type share map[catalog.UUID][]*change
+
+// divide gives each of n writers its share: lanes and small collections as a
+// whole, one after the other to the next writer, so that little waits for little;
+// large ones by document. Nobody else is at work until all have ended, so the
+// same document need not go to the same writer each time.
+func (p *plan) divide(n int) []share {
+	shares := make([]share, n)
+	for i := range shares {
+		shares[i] = share{}
+	}
+	next := 0
+	whole := func(uuid catalog.UUID, changes []*change) {
+		shares[next%n][uuid] = changes
+		next++
+	}
+	for uuid, lane := range p.lanes {
+		whole(uuid, lane)
+	}
+	for uuid, changes := range byCollection(p.order) {
+		changes = deletesLast(changes)
+		if len(changes) < worthDividing {
+			whole(uuid, changes)
+			continue
+		}
+		for _, c := range changes {
+			i := writerOf(c.key, n)
+			shares[i][uuid] = append(shares[i][uuid], c)
+		}
+	}
+	return shares
+}
+
+// deletesLast puts what takes another kind of command together. Changes of
+// different documents have no order among them.
+func deletesLast(changes []*change) []*change {
+	out := make([]*change, 0, len(changes))
+	var deletes []*change
+	for _, c := range changes {
+		if c.base == baseDeleted && len(c.updates) == 0 {
+			deletes = append(deletes, c)
+		} else {
+			out = append(out, c)
+		}
+	}
+	return append(out, deletes...)
+}
+
+var writerSeed = maphash.MakeSeed()
+
+// writerOf spreads documents over n writers.
+func writerOf(k key, n int) int {
+	var h maphash.Hash
+	h.SetSeed(writerSeed)
+	h.Write(k.uuid[:])
+	h.WriteString(k.id)
+	return int(h.Sum64() % uint64(n))
+}
