@@ -59,6 +59,8 @@ func destinationNeeds() []need {
 		{action: "listCollections", role: "readWriteAnyDatabase", why: "to look at what is there"},
 		{action: "listIndexes", role: "readWriteAnyDatabase", why: "to look at what is there"},
 		{action: "listDatabases", role: "readWriteAnyDatabase", why: "to look at what is there", cluster: true},
+		{action: "useUUID", role: "restore", why: "to look at collections that are renamed", cluster: true},
+		{action: "convertToCapped", role: "readWriteAnyDatabase", why: "to create capped collections"},
 		{action: "dropIndex", role: "readWriteAnyDatabase", why: "to apply changes of indexes"},
 		{action: "renameCollectionSameDB", role: "readWriteAnyDatabase", why: "to apply renames"},
 		{action: "bypassDocumentValidation", role: "restore", why: "to copy documents that a validator would refuse"},
