@@ -158,13 +158,13 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 	})
 	done := false
 	group.Go(func() error {
-		defer stop()
 		for b := range batches {
 			if err := a.take(groupCtx, b); err != nil {
-				return err
+				return err // it ends the reader, whose own error comes second
 			}
 			if until(a.progress) {
 				done = true
+				stop()
 				return nil
 			}
 		}

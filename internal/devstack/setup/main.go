@@ -17,8 +17,14 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	if err := ensurePip(ctx); err != nil {
+		return err
+	}
 	current, err := devstack.Mongod(ctx)
 	if err != nil {
+		return err
+	}
+	if err := ensureRuns(ctx, current); err != nil {
 		return err
 	}
 	fmt.Println("mongod:", current.Path)
