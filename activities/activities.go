@@ -7,6 +7,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"go.uber.org/zap"
@@ -22,13 +23,17 @@ type Activities struct {
 	acks             *Acknowledgements
 	searchAttributes bool
 
+	// sessions are the attempts at work.
+	sessions sync.WaitGroup
+
 	mu      sync.Mutex
 	clients map[clientKey]*mongodb.Client
 }
 
+// clientKey: behind a reference, the connection string may change.
 type clientKey struct {
-	side     string
-	endpoint migration.Endpoint
+	side, resolved string
+	endpoint       migration.Endpoint
 }
 
 // Options are what New needs.
@@ -48,9 +53,20 @@ func New(o Options) *Activities {
 	}
 }
 
-// Close ends the connections to all clusters. It is no method, since exported
-// methods are activities.
+// Close waits for the attempts at work, as long as the context lets it, and ends
+// the connections to all clusters. It is no method, since exported methods are
+// activities.
 func Close(ctx context.Context, a *Activities) {
+	ended := make(chan struct{})
+	go func() {
+		a.sessions.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		a.log.Warn("stopping although steps are still under way: another worker takes them over when their heartbeats are missed")
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for key, c := range a.clients {
@@ -65,7 +81,11 @@ func Close(ctx context.Context, a *Activities) {
 func (a *Activities) client(side string, e migration.Endpoint) (*mongodb.Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := clientKey{side, e}
+	resolved, err := mongodb.Resolve(e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", side, err)
+	}
+	key := clientKey{side, resolved, e}
 	if c, ok := a.clients[key]; ok {
 		return c, nil
 	}

@@ -29,12 +29,14 @@ type session struct {
 	log         *zap.Logger
 
 	lease *lease
+	ended func()
 	mu    sync.Mutex
 	// state and live are the heartbeat's details: what the next attempt needs,
 	// and what the status shows.
-	state any
-	live  migration.Live
-	stop  func()
+	state     any
+	live      migration.Live
+	inTrouble string
+	stop      func()
 }
 
 // open begins an attempt. Close it at the end.
@@ -49,8 +51,10 @@ func (a *Activities) open(ctx context.Context, spec migration.Spec) (*session, e
 	}
 	info := activity.GetInfo(ctx)
 	l := a.acks.follow(string(info.TaskToken), info.HeartbeatTimeout)
+	a.sessions.Add(1)
 	s := &session{
-		spec: spec, source: source, destination: destination.WithGate(l), lease: l,
+		ended: a.sessions.Done,
+		spec:  spec, source: source, destination: destination.WithGate(l), lease: l,
 		log: a.log.With(zap.String("migration_id", spec.ID), zap.String("activity", info.ActivityType.Name),
 			zap.Int32("attempt", info.Attempt)),
 	}
@@ -66,6 +70,7 @@ func (a *Activities) open(ctx context.Context, spec migration.Spec) (*session, e
 func (s *session) close() {
 	s.stop()
 	s.lease.end()
+	s.ended()
 }
 
 // beat sends what is known to Temporal until the attempt ends, so that long
@@ -81,9 +86,18 @@ func (s *session) beat(ctx context.Context) {
 		}
 		s.mu.Lock()
 		state, live := s.state, s.live
+		live.Trouble = s.inTrouble
 		s.mu.Unlock()
 		activity.RecordHeartbeat(ctx, state, live)
 	}
+}
+
+// trouble tells of a step that has been failing for a while; "" that it works
+// again.
+func (s *session) trouble(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inTrouble = migration.Redact(text)
 }
 
 // report sets what the next heartbeats say. state must not be changed afterwards.
@@ -106,8 +120,9 @@ func resumeFrom[T any](ctx context.Context) (*T, error) {
 	return state, nil
 }
 
-// work opens a session, does the work and maps its error. A cancel that was
-// asked for is no error of the work: do decides what its result is then.
+// work opens a session, does the work and maps its error. The work's context ends
+// when Temporal asks for it and when the worker is being stopped; what has come so
+// far can then be its result.
 func work[T any](ctx context.Context, a *Activities, spec migration.Spec, do func(context.Context, *session) (T, error)) (T, error) {
 	s, err := a.open(ctx, spec)
 	if err != nil {
@@ -115,9 +130,27 @@ func work[T any](ctx context.Context, a *Activities, spec migration.Spec, do fun
 		return none, asApplication(err)
 	}
 	defer s.close()
-	result, err := do(ctx, s)
+	working, stop := untilStopped(ctx)
+	defer stop()
+	result, err := do(mongodb.WithTrouble(working, s.trouble), s)
 	if err != nil {
 		s.log.Warn("attempt failed", zap.Error(migration.RedactError(err)))
 	}
+	if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
+		return result, ctx.Err() // canceled, if that is what was asked for
+	}
 	return result, asApplication(err)
+}
+
+// untilStopped is a context that also ends when the worker is being stopped.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	working, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			cancel()
+		case <-working.Done():
+		}
+	}()
+	return working, cancel
 }

@@ -23,16 +23,16 @@ const liveDetail = 1
 // this moment moves updatedAt along; a memo stays as old as it is.
 func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh bool) {
 	for _, p := range pending {
-		if f := p.GetLastFailure(); f != nil {
-			s.Notices = append(s.Notices, migration.Notice{
-				At: stampOf(p.GetLastAttemptCompleteTime()),
-				Message: oneLine(fmt.Errorf("%s is tried again, attempt %d: %s",
-					p.GetActivityType().GetName(), p.GetAttempt(), f.GetMessage())),
-			})
-		}
 		live, ok := liveOf(p)
+		failedAt := stampOf(p.GetLastAttemptCompleteTime())
+		if f := p.GetLastFailure(); f != nil && !(ok && later(live.At, failedAt) && live.Trouble == "") {
+			trouble(s, failedAt, "%s is tried again, attempt %d: %s", p.GetActivityType().GetName(), p.GetAttempt(), f.GetMessage())
+		}
 		if !ok {
 			continue
+		}
+		if live.Trouble != "" {
+			trouble(s, live.At, "%s", live.Trouble)
 		}
 		if live.Copied != nil {
 			s.Copy.Add(*live.Copied)
@@ -48,6 +48,15 @@ func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh b
 			s.UpdatedAt = live.At
 		}
 	}
+}
+
+// trouble is a notice of something that goes wrong now, and stands against a
+// cutover.
+func trouble(s *migration.Status, at, format string, args ...any) {
+	text := oneLine(fmt.Errorf(format, args...))
+	s.Notices = append(s.Notices, migration.Notice{At: at, Message: text})
+	s.Cutover.Allowed = false
+	s.Cutover.Reasons = append(s.Cutover.Reasons, text)
 }
 
 // stampOf is "" for a time that Temporal did not give.

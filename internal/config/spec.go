@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -99,6 +100,9 @@ func checkURI(u migration.URI) error {
 		// Reading the whole takes DNS, which is the worker's.
 		main, query, _ := strings.Cut(whole[len("mongodb+srv://"):], "?")
 		user, _, found := cutLast(main, "@")
+		if _, err := url.PathUnescape(user); err != nil {
+			return errUnescaped
+		}
 		if strings.ContainsAny(user, "/#") && found || !found && strings.Contains(query, "@") {
 			return errUnescaped
 		}

@@ -58,6 +58,9 @@ func StartReplicaSet(ctx context.Context, o ReplicaSetOptions) (*ReplicaSet, err
 		}
 	}
 	if err := r.start(ctx, true); err != nil {
+		if r.process != nil {
+			err = errors.Join(err, r.process.Kill())
+		}
 		return nil, fmt.Errorf("start replica set %s: %w", o.Name, err)
 	}
 	return r, nil

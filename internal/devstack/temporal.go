@@ -50,7 +50,13 @@ func StartTemporal(ctx context.Context, o TemporalOptions) (*TemporalServer, err
 			}
 		}
 	}
-	return t, t.Restart(ctx)
+	if err := t.Restart(ctx); err != nil {
+		if t.process != nil {
+			err = errors.Join(err, t.process.Kill())
+		}
+		return nil, err
+	}
+	return t, nil
 }
 
 // Restart starts the server, also after Kill: same ports, same file.

@@ -13,6 +13,9 @@ type Live struct {
 	Replication *ReplicationStatus `json:"replication,omitempty"`
 	// IndexesBuilt counts what the workflow does not know of yet.
 	IndexesBuilt int64 `json:"indexesBuilt,omitempty"`
+	// Trouble says what has been failing for a while and is tried again within the
+	// activity; "" when nothing is.
+	Trouble string `json:"trouble,omitempty"`
 	// At is when this was true, RFC 3339.
 	At string `json:"at"`
 }

@@ -64,11 +64,40 @@ func (u URI) IsReference() bool {
 
 // HasPassword says whether u holds a password in plain text.
 func (u URI) HasPassword() bool {
-	return !u.IsReference() && Redact(string(u)) != string(u)
+	return !u.IsReference() && u.String() != string(u)
 }
 
-// String is the redacted form.
-func (u URI) String() string { return Redact(string(u)) }
+// String is the redacted form. Other than in a text, nothing ends the string too
+// early: quotes and blanks in a password hide nothing.
+func (u URI) String() string {
+	whole := string(u)
+	scheme, rest, ok := strings.Cut(whole, "://")
+	if u.IsReference() || !ok {
+		return Redact(whole)
+	}
+	end := userEnd(rest)
+	if end < 0 {
+		return scheme + "://" + wholeOption.ReplaceAllString(rest, "${1}"+redacted)
+	}
+	name, _, hasPassword := strings.Cut(rest[:end], ":")
+	if hasPassword {
+		name += ":" + redacted
+	}
+	return scheme + "://" + name + wholeOption.ReplaceAllString(rest[end:], "${1}"+redacted)
+}
+
+// wholeOption is secretOption in a string that ends where it ends.
+var wholeOption = regexp.MustCompile(`(?i)((?:tlsCertificateKeyFilePassword|sslClientCertificateKeyPassword|authMechanismProperties)=)[^&]*`)
+
+// userEnd is where the @ behind the user stands: the last one before the options,
+// or of all when what follows the ? does not look like options; -1 when none does.
+func userEnd(rest string) int {
+	before, options, _ := strings.Cut(rest, "?")
+	if name, _, _ := strings.Cut(options, "="); strings.Contains(name, "@") {
+		return strings.LastIndex(rest, "@")
+	}
+	return strings.LastIndex(before, "@")
+}
 
 // GoString is the redacted form, for %#v.
 func (u URI) GoString() string { return fmt.Sprintf("%q", u.String()) }

@@ -8,6 +8,25 @@ import (
 	"testing"
 )
 
+// TestWholeString: in a string that is nothing but a connection string, no
+// character of the password ends it too early.
+func TestWholeString(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{"s3c'ret", `s3c"ret`, "s3c ret", "s3c<r>et", "s3/c@r?et", "s3?c@r=et", "12/s3cret", "s3:cr,et"} {
+		for _, rest := range []string{"h:1/?replicaSet=x", "h:1,i:2/db", "h"} {
+			u := URI("mongodb://user:" + password + "@" + rest)
+			if got := u.String(); got != "mongodb://user:(redacted)@"+rest || !u.HasPassword() {
+				t.Errorf("%s: %s, has a password: %t", string(u), got, u.HasPassword())
+			}
+		}
+	}
+	for _, plain := range []URI{"mongodb://h:1/?appName=a@b", "mongodb://h:1,i:2/db?x=y", "mongodb+srv://h/?authSource=$external", "mongodb://user@h:1/"} {
+		if plain.HasPassword() || plain.String() != string(plain) {
+			t.Errorf("%s was taken for one with a password: %s", string(plain), plain)
+		}
+	}
+}
+
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ text, want string }{

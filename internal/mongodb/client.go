@@ -78,8 +78,11 @@ func Connect(name string, e migration.Endpoint) (*Client, error) {
 		}
 	}
 	if err := opts.Validate(); err != nil {
-		return nil, &migration.Fault{Kind: migration.BadConfiguration,
-			Message: name + ": the connection string is not valid", Err: migration.RedactError(err)}
+		fault := migration.NewFault(migration.BadConfiguration, name+": the connection string is not valid")
+		if !strings.Contains(uri, "@") { // the parser quotes what it stumbles over
+			fault.Err = migration.RedactError(err)
+		}
+		return nil, fault
 	}
 	cfg, err := topology.NewConfig(opts, nil)
 	if err != nil {

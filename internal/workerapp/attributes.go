@@ -45,7 +45,11 @@ func createMissing(ctx context.Context, c client.Client, namespace string, wante
 	}
 	missing := map[string]enumspb.IndexedValueType{}
 	for name, kind := range wanted {
-		if _, ok := have.GetCustomAttributes()[name]; !ok {
+		is, ok := have.GetCustomAttributes()[name]
+		if ok && is != kind {
+			return fmt.Errorf("the search attribute %s is of type %s, not %s", name, is, kind)
+		}
+		if !ok {
 			missing[name] = kind
 		}
 	}

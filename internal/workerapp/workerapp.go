@@ -5,6 +5,7 @@ package workerapp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +36,10 @@ type Options struct {
 // killed worker redoes, and how late a cancel comes.
 const heartbeatsAtMostEvery = 500 * time.Millisecond
 
+// stopTimeout is how long the steps under way have to come to a good end: one at
+// the fence backs out.
+const stopTimeout = 20 * time.Second
+
 // memoSize is above what the status document with its last notices takes.
 const memoSize = 16 << 10
 
@@ -52,11 +57,14 @@ func Run(ctx context.Context, o Options) error {
 	act := activities.New(activities.Options{
 		Log: o.Log, Acknowledgements: acks, SearchAttributes: ensureSearchAttributes(ctx, c, namespace, o.Log),
 	})
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	w := worker.New(c, o.TaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: 16,
 		MaxHeartbeatThrottleInterval:       heartbeatsAtMostEvery,
 		DefaultHeartbeatThrottleInterval:   heartbeatsAtMostEvery,
-		WorkerStopTimeout:                  5 * time.Second,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       fail,
 	})
 	Register(w)
 	w.RegisterActivity(act)
@@ -66,7 +74,12 @@ func Run(ctx context.Context, o Options) error {
 	o.Log.Info("worker started", zap.String("task_queue", o.TaskQueue))
 	<-ctx.Done()
 	w.Stop()
-	activities.Close(context.WithoutCancel(ctx), act)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	activities.Close(closing, act)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return fmt.Errorf("the worker cannot go on: %w", cause)
+	}
 	return nil
 }
 
