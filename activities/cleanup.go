@@ -43,12 +43,17 @@ func (s *session) dropTemporaryUsers(ctx context.Context) error {
 // work, and touches nothing of another migration. Past the point of no return
 // there is no undoing: the destination gets what was put off until it was open,
 // and the source stays as it is.
-func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compensation, error) {
+func (a *Activities) Compensate(ctx context.Context, in CompensateInput) (Compensation, error) {
+	spec := in.Spec
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (Compensation, error) {
 		var done Compensation
 		m, err := s.ledger.Find(ctx)
 		if err != nil || m == nil || m.Owner != spec.ID {
 			return done, err
+		}
+		if m.Run != in.Run {
+			return done, migration.NewFault(migration.DestinationClaimed, fmt.Sprintf(
+				"the destination bears the marker of another migration that is called %s too (from %s): clean up where that one was started", m.Owner, m.Source))
 		}
 		var attempt ownership.Attempt
 		for _, lane := range []string{ownership.LanePrepare, ownership.LaneReplication, ownership.LaneCutover} {
@@ -62,7 +67,7 @@ func (a *Activities) Compensate(ctx context.Context, spec migration.Spec) (Compe
 		}
 		switch {
 		case m != nil && m.Cutover.State.Opened():
-			done.Opened = true
+			done.Opened, done.WritesAcceptedAt = true, m.Cutover.WritesAcceptedAt
 			if done.Unsuccessful, err = s.restore(ctx); err != nil {
 				return done, err
 			}

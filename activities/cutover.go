@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
 	"mongoferry/internal/catalog"
@@ -22,6 +23,9 @@ func (a *Activities) CutoverReadiness(ctx context.Context, spec migration.Spec) 
 		if err != nil {
 			return result, err
 		}
+		if _, err := s.ledger.Find(ctx); err != nil { // is the destination there?
+			return result, err
+		}
 		for _, ns := range builds {
 			result.Refusals = append(result.Refusals, "an index of "+ns+" is being built on the source: wait for it")
 		}
@@ -38,8 +42,8 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 		if err != nil {
 			return CutoverResult{}, err
 		}
-		d := &drain{}
-		if d.applying, err = s.startApplying(ctx, in.From, d.note); err != nil {
+		d, err := s.newDrain(ctx, in.From)
+		if err != nil {
 			return CutoverResult{}, err
 		}
 		ungated, err := a.client("destination", in.Spec.Destination)
@@ -47,21 +51,38 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 			return CutoverResult{}, err
 		}
 		v := verifier{session: s}
+		info := activity.GetInfo(ctx)
 		out, err := cutover.Run(ctx, cutover.Config{
 			Source: s.source, Destination: s.destination, Ledger: s.ledger,
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
 			Epoch:      attempt.Epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
+			Late:  info.StartedTime.Sub(info.ScheduledTime) > in.Spec.CutoverTimeout,
 			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: s.constrain,
 		})
-		if !out.Completed {
-			d.position.Epoch = 0 // the next attempt must see to it that equal keys are taken again
-		}
-		return CutoverResult{
-			Completed: out.Completed, Reason: out.Reason, Position: d.position, Replication: d.status(),
+		result := CutoverResult{
+			Completed: out.Completed, Reason: out.Reason,
 			StartedAt: out.StartedAt, FencedAt: out.FencedAt, WritesAcceptedAt: out.WritesAcceptedAt,
 			SourceBlocked: out.Completed && in.Spec.SourceWrites == migration.BlockWrites,
-		}, err
+		}
+		if d.ran {
+			result.Position, result.Replication = d.position, d.status()
+			// The next attempt must see to it that equal keys are taken again.
+			result.Position.Epoch = 0
+		}
+		return result, err
 	})
+}
+
+// newDrain prepares to apply the last changes, unless the destination is open
+// already: then nothing is touched that makes it refuse equal keys.
+func (s *session) newDrain(ctx context.Context, from Position) (*drain, error) {
+	d := &drain{}
+	m, err := s.ledger.Find(ctx)
+	if err != nil || (m != nil && m.Cutover.State.Opened()) {
+		return d, err
+	}
+	d.applying, err = s.startApplying(ctx, from, d.note)
+	return d, err
 }
 
 // FirstAfter finds the first change that the fence should have kept out.

@@ -139,6 +139,7 @@ type drain struct {
 	*applying
 	fence   migration.OpTime
 	changes []replication.Change
+	ran     bool
 }
 
 func (d *drain) note(c replication.Change) {
@@ -151,7 +152,7 @@ func (d *drain) note(c replication.Change) {
 
 // DrainTo applies every change up to a time.
 func (d *drain) DrainTo(ctx context.Context, to, fence migration.OpTime) error {
-	d.fence = fence
+	d.fence, d.ran = fence, true
 	d.changes = slices.DeleteFunc(d.changes, func(c replication.Change) bool { return !c.At.After(fence) })
 	err := d.run(ctx, func(p replication.Progress) bool { return !p.OpTime.Before(to) })
 	if errors.Is(err, context.DeadlineExceeded) {

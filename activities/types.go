@@ -130,9 +130,17 @@ type FinalizeResult struct {
 	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
 }
 
+// CompensateInput names the migration to undo: Run tells it from others of the
+// same id, as it does in Claim.
+type CompensateInput struct {
+	Spec migration.Spec `json:"spec"`
+	Run  string         `json:"run"`
+}
+
 // Compensation is what Compensate found: with Opened, the destination was open
 // for writes already, and the source stays as it is.
 type Compensation struct {
-	Opened       bool                          `json:"opened,omitempty"`
-	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Opened           bool                          `json:"opened,omitempty"`
+	WritesAcceptedAt time.Time                     `json:"writesAcceptedAt,omitzero"`
+	Unsuccessful     []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
 }

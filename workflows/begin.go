@@ -1,8 +1,10 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -47,8 +49,13 @@ func (m *run) interruptWork() {
 
 // stopped says whether an activity ended only because it was told to: it was
 // cancelled before a worker took it, or its worker died before it could tell
-// how far it got. An activity that was not cancelled is retried instead.
-func stopped(err error) bool { return temporal.IsCanceledError(err) || temporal.IsTimeoutError(err) }
+// how far it got, or it failed in a way that would have been tried again. An
+// activity that was not cancelled is retried instead.
+func stopped(err error) bool {
+	var failure *temporal.ActivityError
+	return temporal.IsCanceledError(err) || temporal.IsTimeoutError(err) ||
+		errors.As(err, &failure) && failure.RetryState() == enumspb.RETRY_STATE_CANCEL_REQUESTED
+}
 
 // awaitResume holds while the migration is paused, unless something else needs
 // attention (the timer has ended).

@@ -9,17 +9,16 @@ import (
 	"mongoferry/internal/migration"
 )
 
-// cutoverRequest is what became of the operator's wish to cut over: answered
-// counts the wishes that have begun or were refused, refusal is the last answer.
+// cutoverRequest is what became of the operator's wishes to cut over: one may be
+// waiting; the answers to those before it are nil when the cutover has begun.
 type cutoverRequest struct {
-	wanted   bool
-	answered int
-	refusal  *refusal
+	wanted  bool
+	answers []*refusal
 }
 
 // answer ends the wish, either way.
 func (m *run) answer(r *refusal) {
-	m.cutover = cutoverRequest{answered: m.cutover.answered + 1, refusal: r}
+	m.cutover = cutoverRequest{answers: append(m.cutover.answers, r)}
 }
 
 // cutOver takes a fresh look at both clusters and then cuts over. It is done
@@ -68,7 +67,7 @@ func (m *run) fenceAndOpen(ctx workflow.Context) (activities.CutoverResult, erro
 	var result activities.CutoverResult
 	err := workflow.ExecuteActivity(step(ctx, "fence the source, apply the last changes, open the destination"),
 		m.act.CutOver, in).Get(ctx, &result)
-	if !stopped(err) {
+	if err == nil || (!stopped(err) && ctx.Err() == nil) {
 		return result, err
 	}
 	after, cancel := workflow.NewDisconnectedContext(ctx)

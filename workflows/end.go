@@ -41,12 +41,22 @@ func (m *run) end(ctx workflow.Context, err error) (migration.Status, error) {
 		doc, _ := m.status()
 		return doc, nil
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
-		m.compensate(ctx)
+		if m.compensate(ctx) {
+			return m.complete(ctx, "the cancel came after the point of no return")
+		}
 		m.enter(ctx, migration.Canceled)
 		return migration.Status{}, temporal.NewCanceledError()
 	default:
-		return migration.Status{}, m.fail(ctx, err)
+		return m.fail(ctx, err)
 	}
+}
+
+// complete ends a migration whose destination turned out to be open: it is
+// finished, whatever was on the way.
+func (m *run) complete(ctx workflow.Context, why string) (migration.Status, error) {
+	m.notice(ctx, "%s: the destination was open for writes already and keeps everything; the migration is completed", why)
+	m.enter(ctx, migration.Completed)
+	return m.status()
 }
 
 func (m *run) expire(ctx workflow.Context) {
@@ -57,32 +67,40 @@ func (m *run) expire(ctx workflow.Context) {
 		m.Position.OpTime)
 }
 
-func (m *run) fail(ctx workflow.Context, err error) error {
+func (m *run) fail(ctx workflow.Context, err error) (migration.Status, error) {
 	why := reasonOf(err)
 	m.Status.Error = why.text
-	m.compensate(ctx)
+	if m.compensate(ctx) {
+		m.Status.Error = ""
+		return m.complete(ctx, why.text)
+	}
 	m.enter(ctx, migration.Failed)
-	return temporal.NewNonRetryableApplicationError(why.text, string(why.kind), nil)
+	return migration.Status{}, temporal.NewNonRetryableApplicationError(why.text, string(why.kind), nil)
 }
 
 // compensate undoes what the migration did beside copying data: a write block of
-// ours, the marker, the metadata. It runs although the workflow is cancelled.
-func (m *run) compensate(ctx workflow.Context) {
+// ours, the marker, the metadata. It runs although the workflow is cancelled. When
+// the destination was open already, it finishes that instead.
+func (m *run) compensate(ctx workflow.Context) (opened bool) {
+	m.ending = true
 	m.interruptWork()
 	if !m.Claimed {
-		return
+		return false
 	}
 	after, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	var done activities.Compensation
+	in := activities.CompensateInput{Spec: m.spec, Run: workflow.GetInfo(ctx).FirstRunID}
 	err := workflow.ExecuteActivity(bounded(after, "undo: write block, marker, metadata", compensationPatience),
-		m.act.Compensate, m.spec).Get(after, &done)
-	switch {
-	case err != nil:
+		m.act.Compensate, in).Get(after, &done)
+	if err != nil {
 		m.notice(ctx, "could not clean up, run: starter cleanup %s: %s", m.spec.ID, reasonOf(err).text)
-	case done.Opened:
-		m.Status.Source.WritesBlocked = m.spec.SourceWrites == migration.BlockWrites
-		m.addUnsuccessful(done.Unsuccessful)
-		m.notice(ctx, "the destination was open for writes already and keeps everything; the source was left as it is")
+		return false
 	}
+	if done.Opened {
+		m.Status.Source.WritesBlocked = m.spec.SourceWrites == migration.BlockWrites
+		m.Status.Cutover.WritesAcceptedAt = stamp(done.WritesAcceptedAt)
+		m.Status.Cutover.UnsuccessfulIndexes = append([]migration.UnsuccessfulIndex{}, done.Unsuccessful...)
+	}
+	return done.Opened
 }

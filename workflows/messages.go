@@ -34,9 +34,11 @@ func messages() []string {
 func (m *run) listen(ctx workflow.Context) error {
 	for _, name := range messages() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, name,
-			func(ctx workflow.Context) (string, error) { return m.update(ctx, name) },
+			func(ctx workflow.Context, _ migration.Request) (string, error) { return m.update(ctx, name) },
 			workflow.UpdateHandlerOptions{
-				Validator:   func(workflow.Context) error { return m.refuse(name).asError() },
+				Validator: func(ctx workflow.Context, in migration.Request) error {
+					return m.refuseUpdate(ctx, name, in).asError()
+				},
 				Description: describe(name),
 			})
 		if err != nil {
@@ -67,16 +69,19 @@ func (m *run) update(ctx workflow.Context, name string) (string, error) {
 	if r := m.refuse(name); r != nil {
 		return "", r.asError()
 	}
-	ticket := m.cutover.answered
+	ticket := len(m.cutover.answers)
 	answer := m.obey(ctx, name)
 	if name != migration.MessageCutover {
 		return answer, nil
 	}
-	err := workflow.Await(ctx, func() bool { return m.cutover.answered > ticket || m.Status.Phase.Ended() })
-	if err != nil {
+	err := workflow.Await(ctx, func() bool { return len(m.cutover.answers) > ticket || m.ending })
+	switch {
+	case err != nil:
 		return "", err
+	case len(m.cutover.answers) <= ticket:
+		return "", m.refuse(name).asError()
 	}
-	return "cutover begun", m.cutover.refusal.asError()
+	return "cutover begun", m.cutover.answers[ticket].asError()
 }
 
 func (m *run) signals(ctx workflow.Context, name string) {
@@ -99,7 +104,7 @@ func (m *run) signal(ctx workflow.Context, name string) {
 func (m *run) obey(ctx workflow.Context, name string) string {
 	switch name {
 	case migration.MessageCutover:
-		m.cutover.wanted, m.cutover.refusal = true, nil
+		m.cutover.wanted = true
 		m.interruptWork()
 		return "cutover requested"
 	case migration.MessageExtend:

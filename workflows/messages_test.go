@@ -12,7 +12,7 @@ import (
 )
 
 // update sends a message and keeps its answer: a refusal, or the result.
-func (s *stage) update(name string, answer *string) {
+func (s *stage) update(name string, answer *string, args ...any) {
 	s.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
 		OnAccept: func() {},
 		OnReject: func(err error) { *answer = "refused: " + err.Error() },
@@ -23,7 +23,7 @@ func (s *stage) update(name string, answer *string) {
 			}
 			*answer, _ = result.(string)
 		},
-	})
+	}, args...)
 }
 
 // TestRefusals sends each message when it cannot be obeyed, as an update and as a
@@ -74,6 +74,23 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%d cutovers", s.count("CutOver"))
 			}
 		})
+	}
+}
+
+// TestLateUpdate: what its sender no longer waits for is not obeyed.
+func TestLateUpdate(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	var early, late string
+	s.at(2*hour, func() {
+		s.update(migration.MessageCutover, &late, migration.Request{NotAfter: began.Add(hour)})
+		s.update(migration.MessageExtend, &early, migration.Request{NotAfter: began.Add(3 * hour)})
+	})
+	s.signalAt(5*hour, migration.MessageCutover)
+	s.play()
+	st := s.ended(migration.Completed)
+	if !strings.HasPrefix(late, "refused: ") || !strings.Contains(late, "it came too late") || st.Cutover.Extensions != 1 {
+		t.Errorf("answers %q, %q", early, late)
 	}
 }
 

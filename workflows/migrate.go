@@ -33,6 +33,8 @@ type run struct {
 	// timerChanged wakes the watch of the cutover timer.
 	timerChanged bool
 	cutover      cutoverRequest
+	// ending says that the migration is being undone: no message changes that.
+	ending bool
 }
 
 // runbook is the whole migration, in order. Steps that an earlier run of this

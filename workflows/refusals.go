@@ -2,7 +2,10 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/internal/migration"
 )
@@ -20,6 +23,7 @@ const (
 	refusedNotPaused      = "NotPaused"
 	refusedNotReady       = "NotReadyForCutover"
 	refusedExpired        = "TimerEnded"
+	refusedLate           = "TooLate"
 )
 
 // refuse says why a message cannot be obeyed now, nil when it can.
@@ -28,6 +32,8 @@ func (m *run) refuse(name string) *refusal {
 	switch {
 	case phase.Ended():
 		return refused(refusedEnded, "the migration has ended: %s", phase)
+	case m.ending:
+		return refused(refusedEnded, "the migration is ending, it is being cleaned up")
 	case m.Timer.Expired:
 		return refused(refusedExpired, "the cutover timer has ended, the migration is being cleaned up")
 	case phase == migration.Finalizing || phase == migration.CleaningUp:
@@ -55,6 +61,14 @@ func (m *run) refuse(name string) *refusal {
 	return nil
 }
 
+// refuseUpdate also refuses what was not delivered in time.
+func (m *run) refuseUpdate(ctx workflow.Context, name string, in migration.Request) *refusal {
+	if !in.NotAfter.IsZero() && workflow.Now(ctx).After(in.NotAfter) {
+		return refused(refusedLate, "it came too late, its sender no longer waits (or the clock there is behind): send it again")
+	}
+	return m.refuse(name)
+}
+
 func (m *run) refuseCutover() *refusal {
 	switch {
 	case m.Status.Phase == migration.CuttingOver || m.cutover.wanted:
@@ -75,19 +89,27 @@ func (m *run) refuseLag() *refusal {
 	return nil
 }
 
+// namedFindings is how many findings an error names.
+const namedFindings = 10
+
 // blocked turns blocking findings into the fault that ends the migration.
 func blocked(findings []migration.Finding) error {
-	text := ""
+	var texts []string
 	for _, f := range findings {
-		if f.Severity == migration.Blocking {
-			text += fmt.Sprintf("; %s", f.Message)
-			if f.Fix != "" {
-				text += " (" + f.Fix + ")"
-			}
+		if f.Severity != migration.Blocking {
+			continue
 		}
+		text := f.Message
+		if f.Fix != "" {
+			text += " (" + f.Fix + ")"
+		}
+		texts = append(texts, text)
 	}
-	if text == "" {
+	if len(texts) == 0 {
 		return nil
 	}
-	return refused(string(migration.PreflightFailed), "preflight: %s", text[2:]).asError()
+	if more := len(texts) - namedFindings; more > 0 {
+		texts = append(texts[:namedFindings], fmt.Sprintf("and %d more: starter validate shows them", more))
+	}
+	return refused(string(migration.PreflightFailed), "preflight: %s", strings.Join(texts, "; ")).asError()
 }

@@ -23,14 +23,18 @@ func ReleaseSource(ctx workflow.Context, spec migration.Spec) error {
 	return workflow.ExecuteActivity(attended(ctx, "lift the write block"), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
 }
 
-// Compensation is what Cleanup found.
-type Compensation = activities.Compensation
+// CompensateInput is what Cleanup is told, Compensation what it found.
+type (
+	CompensateInput = activities.CompensateInput
+	Compensation    = activities.Compensation
+)
 
 // Cleanup mends what a terminated migration left: the write block, the marker,
 // the metadata. It tells when the destination was open already.
-func Cleanup(ctx workflow.Context, spec migration.Spec) (Compensation, error) {
+func Cleanup(ctx workflow.Context, in CompensateInput) (Compensation, error) {
 	var act *activities.Activities
+	in.Spec = in.Spec.WithDefaults()
 	var done Compensation
-	err := workflow.ExecuteActivity(attended(ctx, "undo: write block, marker, metadata"), act.Compensate, spec.WithDefaults()).Get(ctx, &done)
+	err := workflow.ExecuteActivity(attended(ctx, "undo: write block, marker, metadata"), act.Compensate, in).Get(ctx, &done)
 	return done, err
 }

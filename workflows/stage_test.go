@@ -118,7 +118,7 @@ func (s *stage) cast() {
 		return activities.FinalizeResult{}, nil
 	})
 	play(act.CleanUp, func(context.Context, migration.Spec) error { s.called("CleanUp"); return nil })
-	play(act.Compensate, func(context.Context, migration.Spec) (activities.Compensation, error) {
+	play(act.Compensate, func(context.Context, activities.CompensateInput) (activities.Compensation, error) {
 		s.called("Compensate")
 		return s.compensate()
 	})

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -105,5 +104,5 @@ func (m *run) advance(to activities.Position, done migration.ReplicationStatus) 
 // addUnsuccessful notes indexes that could not be built after the copy.
 func (m *run) addUnsuccessful(indexes []migration.UnsuccessfulIndex) {
 	m.Copy.Unsuccessful = append(m.Copy.Unsuccessful, indexes...)
-	m.Status.Cutover.UnsuccessfulIndexes = slices.Clone(m.Copy.Unsuccessful)
+	m.Status.Cutover.UnsuccessfulIndexes = append([]migration.UnsuccessfulIndex{}, m.Copy.Unsuccessful...)
 }

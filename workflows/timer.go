@@ -58,7 +58,7 @@ func (m *run) nextAlarm() (at time.Time, summary string) {
 func (m *run) watchTimer(ctx workflow.Context) {
 	for {
 		err := workflow.Await(ctx, func() bool {
-			return !m.Timer.Deadline.IsZero() && m.Status.Phase == migration.Ready && !m.Timer.Expired
+			return !m.Timer.Deadline.IsZero() && m.Status.Phase == migration.Ready && !m.Timer.Expired && !m.cutover.wanted
 		})
 		if err != nil {
 			return // the workflow is being cancelled

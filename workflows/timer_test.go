@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -107,5 +108,25 @@ func TestExtendRefused(t *testing.T) {
 	s.play()
 	if st := s.ended(migration.Completed); st.Cutover.Extensions != 0 {
 		t.Errorf("%+v", st.Cutover)
+	}
+}
+
+// TestDeadlineWhileACutoverWaits: the window ends between the wish and the
+// cutover; what the cutover comes to decides.
+func TestDeadlineWhileACutoverWaits(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	tries := 0
+	s.readiness = func() (activities.ReadinessResult, error) {
+		if tries++; tries < 3 {
+			return activities.ReadinessResult{}, errors.New("the source is away")
+		}
+		return activities.ReadinessResult{}, nil
+	}
+	s.signalAt(readyAt+migration.DefaultCutoverWindow-500*time.Millisecond, migration.MessageCutover)
+	s.play()
+	s.ended(migration.Completed)
+	if tries != 3 || s.Now().Before(began.Add(readyAt+migration.DefaultCutoverWindow)) {
+		t.Errorf("%d looks, at %s", tries, s.Now())
 	}
 }

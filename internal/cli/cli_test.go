@@ -267,7 +267,7 @@ func TestCopyingShowsWhatActivitiesSay(t *testing.T) {
 		t.Errorf("got %+v", doc)
 	}
 	got := s.run("status", id)
-	s.want(got, exitDone, "CopyUnit is tried again, attempt 2: the source at mongodb://u:(redacted)@source:1/ is gone", "")
+	s.want(got, exitDone, "insert on the destination fails: mongodb://u:(redacted)@destination:2/ is away", "")
 	s.want(s.run("extend", id), exitFailed, "", "the cutover timer has not started")
 	s.want(s.run("cutover", id, "--yes"), exitFailed, "", "cutover refused: the initial sync is running")
 	s.noPasswordInStatus(id)

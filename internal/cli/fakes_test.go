@@ -46,7 +46,7 @@ func registerFakes(w worker.Worker) {
 	w.RegisterWorkflowWithOptions(fakeMigrate, workflow.RegisterOptions{Name: migration.WorkflowMigrate})
 	w.RegisterWorkflowWithOptions(fakeValidate, workflow.RegisterOptions{Name: migration.WorkflowValidate})
 	w.RegisterWorkflowWithOptions(fakeSmall, workflow.RegisterOptions{Name: migration.WorkflowReleaseSource})
-	w.RegisterWorkflowWithOptions(fakeSmall, workflow.RegisterOptions{Name: migration.WorkflowCleanup})
+	w.RegisterWorkflowWithOptions(fakeCleanup, workflow.RegisterOptions{Name: migration.WorkflowCleanup})
 	w.RegisterActivityWithOptions(fakeCopy, activity.RegisterOptions{Name: "CopyUnit"})
 }
 
@@ -182,6 +182,7 @@ func fakeCopy(ctx context.Context, state in) error {
 	for {
 		activity.RecordHeartbeat(ctx, state, migration.Live{
 			Copied: &migration.Copied{Documents: 23, Bytes: 5}, IndexesBuilt: 2, At: stamp(time.Now()),
+			Trouble:     "insert on the destination fails: mongodb://u:hunter2@destination:2/ is away",
 			Replication: &migration.ReplicationStatus{LagSeconds: 7, LastAppliedOpTime: migration.OpTime{T: 1}},
 		})
 		select {
@@ -210,6 +211,14 @@ func fakeValidate(_ workflow.Context, spec migration.Spec) (migration.Validation
 
 // fakeSmall stands for release-source and cleanup: it fails when it did not get
 // the spec of the migration.
+// fakeCleanup wants to be told which migration of that id is meant.
+func fakeCleanup(ctx workflow.Context, in workflows.CompensateInput) error {
+	if in.Run == "" {
+		return errors.New("no run is named")
+	}
+	return fakeSmall(ctx, in.Spec)
+}
+
 func fakeSmall(_ workflow.Context, spec migration.Spec) error {
 	if spec.Source.URI != "mongodb://u:hunter2@source:1/" {
 		return errors.New("the source is " + spec.Source.Address().String())

@@ -109,10 +109,14 @@ func (c *connection) mend(ctx context.Context, o observed, yes bool, question st
 	if err != nil {
 		return err
 	}
+	var argument any = in.Spec
+	if m.workflow == migration.WorkflowCleanup {
+		argument = workflows.CompensateInput{Spec: in.Spec, Run: o.firstRunID}
+	}
 	err = c.runSmall(ctx, client.StartWorkflowOptions{
 		ID:                       id + m.suffix,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, m.what, m.workflow, in.Spec, m.result)
+	}, m.what, m.workflow, argument, m.result)
 	if err != nil {
 		return err
 	}

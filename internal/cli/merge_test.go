@@ -8,6 +8,7 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/seal"
@@ -54,6 +55,33 @@ func TestMemoStaysAsOldAsItIs(t *testing.T) {
 	merge(&s, []*workflow.PendingActivityInfo{pending(t, "1", migration.Live{At: "2026-01-01T00:00:05Z"})}, false)
 	if s.UpdatedAt != "2026-01-01T00:00:00Z" {
 		t.Errorf("updated at %s", s.UpdatedAt)
+	}
+}
+
+// TestTrouble: what goes wrong now is told and stands against a cutover; what is
+// over is not.
+func TestTrouble(t *testing.T) {
+	t.Parallel()
+	failedAt := timestamppb.New(time.Date(2026, 1, 1, 0, 0, 5, 0, time.UTC))
+	for name, c := range map[string]struct {
+		live migration.Live
+		told string
+	}{
+		"fails still":     {migration.Live{At: "2026-01-01T00:00:01Z"}, "CopyUnit is tried again, attempt 2: gone"},
+		"works again":     {migration.Live{At: "2026-01-01T00:00:09Z"}, ""},
+		"in new troubles": {migration.Live{At: "2026-01-01T00:00:09Z", Trouble: "insert fails"}, "insert fails"},
+	} {
+		p := pending(t, "1", c.live)
+		p.Attempt, p.LastFailure, p.LastAttemptCompleteTime = 2, &failurepb.Failure{Message: "gone"}, failedAt
+		s := migration.Status{Cutover: migration.CutoverStatus{Allowed: true}}
+		merge(&s, []*workflow.PendingActivityInfo{p}, true)
+		last := ""
+		if n := len(s.Notices); n > 0 {
+			last = s.Notices[n-1].Message
+		}
+		if last != c.told || s.Cutover.Allowed != (c.told == "") || len(s.Cutover.Reasons) != len(s.Notices) {
+			t.Errorf("%s: notices %v, %+v", name, s.Notices, s.Cutover)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -55,19 +56,28 @@ func (a *App) messageCommand(name, short string) *cobra.Command {
 	return cmd
 }
 
+// messageValidity is how long a message may wait for a worker.
+const messageValidity = 30 * time.Second
+
 // send sends a message as an update and gives its answer. A refusal is an error
 // with the reason alone.
 func (c *connection) send(ctx context.Context, id, name string, wait bool) (string, error) {
 	if err := c.refuseEnded(ctx, id, name); err != nil {
 		return "", err
 	}
+	if !c.hasWorker(ctx) {
+		return "", fmt.Errorf("%s was not delivered: %w; or leave it for the next worker: temporal workflow signal --workflow-id %s --name %s", name, errNoWorker, id, name)
+	}
+	request := migration.Request{NotAfter: c.app.Now().Add(messageValidity)}
 	stage := client.WorkflowUpdateStageAccepted
 	if wait {
 		stage = client.WorkflowUpdateStageCompleted
 	}
 	result := "accepted"
 	err := c.patiently(ctx, "the answer of the migration "+id, func(ctx context.Context) error {
-		handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: name, WaitForStage: stage})
+		handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: id, UpdateName: name, Args: []any{request}, WaitForStage: stage,
+		})
 		if err != nil || !wait {
 			return err
 		}

@@ -33,7 +33,8 @@ type observed struct {
 	// closed is whether the workflow has ended, however it ended.
 	closed bool
 	end    enumspb.WorkflowExecutionStatus
-	runID  string
+	// runID is the last run's id, firstRunID that of the one it all began with.
+	runID, firstRunID string
 }
 
 // observe puts the status together: from the workflow's answer or its memo, from
@@ -46,7 +47,8 @@ func (c *connection) observe(ctx context.Context, id string) (observed, error) {
 	if info := before.GetWorkflowExecutionInfo(); info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return c.observeEnded(ctx, before)
 	}
-	o := observed{runID: before.GetWorkflowExecutionInfo().GetExecution().GetRunId()}
+	info := before.GetWorkflowExecutionInfo()
+	o := observed{runID: info.GetExecution().GetRunId(), firstRunID: info.GetFirstRunId()}
 	status, err := c.query(ctx, id)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -131,7 +133,7 @@ func statusOfMemo(memo *commonpb.Memo) (migration.Status, bool) {
 func (c *connection) observeEnded(ctx context.Context, d *workflowservice.DescribeWorkflowExecutionResponse) (observed, error) {
 	info := d.GetWorkflowExecutionInfo()
 	id, runID := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
-	o := observed{fresh: true, closed: true, end: info.GetStatus(), runID: runID}
+	o := observed{fresh: true, closed: true, end: info.GetStatus(), runID: runID, firstRunID: info.GetFirstRunId()}
 	ctx, cancel := briefly(ctx)
 	defer cancel()
 	failure := c.GetWorkflow(ctx, id, runID).Get(ctx, &o.status)

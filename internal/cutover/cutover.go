@@ -38,7 +38,10 @@ type Config struct {
 	// SettleOnly finishes a cutover that is past the point of no return, and
 	// backs any other out.
 	SettleOnly bool
-	Drain      Drainer
+	// Late says that the cutover was asked for so long ago that it must not begin
+	// any more: nobody expects it now.
+	Late  bool
+	Drain Drainer
 	// Suspect looks, before the source is fenced, for what takes long to look
 	// at: Verify then only looks again at what it has found. It may be nil.
 	Suspect func(ctx context.Context) error
@@ -112,6 +115,9 @@ func Run(ctx context.Context, c Config) (Outcome, error) {
 			return Outcome{Reason: "canceled before the source was fenced"}, c.restore(context.WithoutCancel(ctx))
 		}
 		return c.backOut(ctx, state, errors.New("the cutover was canceled"))
+	}
+	if c.Late && (state.Request != c.Request || state.State != ownership.CutoverFenced) {
+		return Outcome{Reason: "it could not begin within the cutover timeout"}, nil
 	}
 	return c.fenceAndOpen(ctx, state)
 }

@@ -59,7 +59,25 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 	if err := c.Constrain(ctx, true); err != nil {
 		return fencedAt, fmt.Errorf("make the destination refuse equal keys: %w", err)
 	}
-	return fencedAt, c.lastLook(ctx, fence)
+	if err := c.lastLook(ctx, fence); err != nil {
+		return fencedAt, err
+	}
+	return fencedAt, c.stillBlocked(ctx)
+}
+
+// stillBlocked makes sure that nobody has lifted the block meanwhile.
+func (c Config) stillBlocked(ctx context.Context) error {
+	if c.Mode != migration.BlockWrites {
+		return nil
+	}
+	blocked, err := mongodb.WritesBlocked(ctx, c.Source)
+	if err != nil {
+		return err
+	}
+	if !blocked {
+		return errors.New("somebody has lifted the write block of the source")
+	}
+	return nil
 }
 
 // lastLook reads the stream on until just before the destination opens: the
@@ -135,7 +153,7 @@ func (c Config) block(ctx context.Context) error {
 			return nil
 		}
 		// It may be half in force, with everybody waiting: take it back first.
-		if undo := Unblock(ctx, c.Source); undo != nil {
+		if undo := c.unblock(ctx); undo != nil {
 			return errors.Join(err, undo)
 		}
 		if mongodb.Code(err) != mongodb.CodeMaxTimeMSExpired && !mongodb.IsTransient(err) {

@@ -1,5 +1,7 @@
 package migration
 
+import "time"
+
 // The messages a running migration understands, each as a signal and as an
 // update of the same name, and the query it answers.
 const (
@@ -12,6 +14,16 @@ const (
 	// last phase change or minute, for when no worker is alive.
 	MemoStatus = "status"
 )
+
+// Request comes with a message that is sent as an update. A sender that does not
+// wait for ever says when its wish has lost its sense: what the operator believes
+// not to have been delivered must not happen an hour later. The zero time is none.
+type Request struct {
+	NotAfter time.Time `json:"notAfter"`
+}
+
+// Clear marks the request as safe to travel unsealed.
+func (Request) Clear() {}
 
 // Gate says whether this process may still write to the destination. A nil
 // error means yes; otherwise the error is a Fault of kind LeaseLost.
