@@ -23,11 +23,11 @@ func ReleaseSource(ctx workflow.Context, spec migration.Spec) error {
 	return workflow.ExecuteActivity(attended(ctx, "lift the write block"), act.ReleaseSource, spec.WithDefaults()).Get(ctx, nil)
 }
 
-// CompensateInput is what Cleanup is told, Compensation what it found.
-type (
-	CompensateInput = activities.CompensateInput
-	Compensation    = activities.Compensation
-)
+// CompensateInput is what Cleanup is told.
+type CompensateInput = activities.CompensateInput
+
+// Compensation is what Cleanup found.
+type Compensation = activities.Compensation
 
 // Cleanup mends what a terminated migration left: the write block, the marker,
 // the metadata. It tells when the destination was open already.

@@ -25,7 +25,8 @@ func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh b
 	for _, p := range pending {
 		live, ok := liveOf(p)
 		failedAt := stampOf(p.GetLastAttemptCompleteTime())
-		if f := p.GetLastFailure(); f != nil && !(ok && later(live.At, failedAt) && live.Trouble == "") {
+		worksAgain := ok && later(live.At, failedAt) && live.Trouble == ""
+		if f := p.GetLastFailure(); f != nil && !worksAgain {
 			trouble(s, failedAt, "%s is tried again, attempt %d: %s", p.GetActivityType().GetName(), p.GetAttempt(), f.GetMessage())
 		}
 		if !ok {
