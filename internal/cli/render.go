@@ -92,7 +92,7 @@ func cutoverRows(c migration.CutoverStatus, now time.Time) [][]string {
 			text += fmt.Sprintf(", %s left", strings.TrimSuffix(left.String(), "0s"))
 		}
 		if c.Extensions > 0 {
-			text += fmt.Sprintf(", extended %d times", c.Extensions)
+			text += fmt.Sprintf(", extensions: %d", c.Extensions)
 		}
 		rows = append(rows, []string{"", text})
 	}
