@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"internal/demo":           {},
 	"internal/migration":      {},
 	"internal/e2e":            {},
+	"internal/enginetest":     {"internal/devstack", "internal/mongodb", "internal/migration"},
 	"internal/architecture":   {},
 }
 

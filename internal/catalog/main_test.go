@@ -1,14 +1,13 @@
 package catalog
 
 import (
-	"context"
 	"os"
-	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/namespace"
@@ -16,30 +15,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
-// Two replica sets for the whole package: each test has a database of its own.
-var (
-	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
-	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
-)
-
-func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
-}
-
 // pair gives both sides, and the map of the test's own migration.
 func pair(t *testing.T) (src, dst *mongodb.Client, m *Map) {
 	t.Helper()
-	src, err := sharedSource()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dst, err = sharedDestination(); err != nil {
-		t.Fatal(err)
-	}
+	src, dst = enginetest.Source(t), enginetest.Destination(t)
 	return src, dst, NewMap(dst, "meta_"+t.Name())
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,27 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/ownership"
 )
 
+// A write block is for all of a server: tests are not parallel.
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
-
-// Two replica sets for the whole package. A write block is for all of a server:
-// tests are not parallel.
-var (
-	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
-	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
-)
-
-func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
-}
 
 // drill is a cutover between real servers whose changes are made up.
 type drill struct {
@@ -48,14 +34,7 @@ type drill struct {
 
 func newDrill(t *testing.T) *drill {
 	t.Helper()
-	source, err := sharedSource()
-	if err != nil {
-		t.Fatal(err)
-	}
-	destination, err := sharedDestination()
-	if err != nil {
-		t.Fatal(err)
-	}
+	source, destination := enginetest.Source(t), enginetest.Destination(t)
 	ledger := ownership.NewLedger(destination, strings.ReplaceAll(t.Name(), "/", "_"), "m")
 	if err := ledger.Claim(t.Context(), "source", "run"); err != nil {
 		t.Fatal(err)

@@ -1,10 +1,8 @@
 package initialsync
 
 import (
-	"context"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,6 +10,7 @@ import (
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/ownership"
@@ -19,20 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
-
-// Two replica sets for the whole package: each test has a database of its own.
-var (
-	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
-	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
-)
-
-func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
-}
 
 // copying is a collection of the test's database that is to be copied.
 type copying struct {
@@ -49,13 +34,7 @@ func newCopying(t *testing.T, docs []any, options ...bson.E) *copying {
 	t.Helper()
 	db := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
 	k := &copying{t: t, ns: migration.Namespace{DB: db, Collection: "c"}, meta: db + "_meta"}
-	var err error
-	if k.src, err = sharedSource(); err != nil {
-		t.Fatal(err)
-	}
-	if k.dst, err = sharedDestination(); err != nil {
-		t.Fatal(err)
-	}
+	k.src, k.dst = enginetest.Source(t), enginetest.Destination(t)
 	k.run(append(bson.D{{Key: "create", Value: "c"}}, options...))
 	for len(docs) > 0 {
 		n := min(len(docs), 1000)

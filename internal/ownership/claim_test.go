@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -129,7 +130,7 @@ func TestRelease(t *testing.T) {
 		if err := l.Release(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		left, err := mongodb.All(t.Context(), destination(t), t.Name(), bson.D{{Key: "listCollections", Value: 1}})
+		left, err := mongodb.All(t.Context(), enginetest.Destination(t), t.Name(), bson.D{{Key: "listCollections", Value: 1}})
 		if err != nil || len(left) != 1 || left[0].Lookup("name").StringValue() != "theirs" {
 			t.Errorf("left in the metadata database: %s, %v", left, err)
 		}
@@ -153,7 +154,7 @@ func TestReleaseOfAnother(t *testing.T) {
 	claimed(t)
 	run(t, t.Name(), bson.D{{Key: "create", Value: "catalog"}})
 	wantKind(t, "release", ledger(t, "two").Release(t.Context()), migration.DestinationClaimed)
-	left, err := mongodb.All(t.Context(), destination(t), t.Name(), bson.D{{Key: "listCollections", Value: 1}})
+	left, err := mongodb.All(t.Context(), enginetest.Destination(t), t.Name(), bson.D{{Key: "listCollections", Value: 1}})
 	if err != nil || len(left) != 2 {
 		t.Errorf("left in the metadata database: %s, %v", left, err)
 	}

@@ -1,43 +1,22 @@
 package ownership
 
 import (
-	"context"
 	"os"
-	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
-	"mongoferry/internal/mongodb"
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
-// shared is one replica set for the whole package: each test has a metadata
-// database of its own.
-var shared = sync.OnceValues(func() (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: "shared"})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect("destination", migration.Endpoint{URI: set.URI()})
-})
-
-func destination(t *testing.T) *mongodb.Client {
-	t.Helper()
-	c, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // ledger gives a ledger in the test's own metadata database.
 func ledger(t *testing.T, owner string) *Ledger {
 	t.Helper()
-	return NewLedger(destination(t), t.Name(), owner)
+	return NewLedger(enginetest.Destination(t), t.Name(), owner)
 }
 
 // claimed is a ledger whose owner, the migration one, has claimed the
@@ -72,7 +51,7 @@ func wantKind(t *testing.T, what string, err error, kind migration.FaultKind) {
 
 func run(t *testing.T, db string, command bson.D) bson.Raw {
 	t.Helper()
-	reply, err := destination(t).Run(t.Context(), db, command)
+	reply, err := enginetest.Destination(t).Run(t.Context(), db, command)
 	if err != nil {
 		t.Fatal(err)
 	}

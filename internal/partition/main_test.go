@@ -1,43 +1,22 @@
 package partition
 
 import (
-	"context"
 	"os"
-	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
-	"mongoferry/internal/mongodb"
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
-// shared is one replica set for the whole package: each test has a database of
-// its own.
-var shared = sync.OnceValues(func() (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: "shared"})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect("source", migration.Endpoint{URI: set.URI()})
-})
-
-func source(t *testing.T) *mongodb.Client {
-	t.Helper()
-	c, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func run(t *testing.T, db string, command bson.D) bson.Raw {
 	t.Helper()
-	reply, err := source(t).Run(t.Context(), db, command)
+	reply, err := enginetest.Source(t).Run(t.Context(), db, command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +35,7 @@ func create(t *testing.T, ns migration.Namespace, options ...bson.E) catalog.Col
 
 func lookUp(t *testing.T, ns migration.Namespace) catalog.Collection {
 	t.Helper()
-	c, err := catalog.Find(t.Context(), source(t), ns)
+	c, err := catalog.Find(t.Context(), enginetest.Source(t), ns)
 	if err != nil || c == nil {
 		t.Fatalf("find %s: %v, %v", ns, c, err)
 	}

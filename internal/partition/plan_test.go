@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/catalog"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/namespace"
 )
@@ -71,11 +72,11 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cols, err := catalog.ReadDatabase(t.Context(), source(t), db, filter)
+	cols, err := catalog.ReadDatabase(t.Context(), enginetest.Source(t), db, filter)
 	if err != nil {
 		t.Fatal(err)
 	}
-	units, totals, err := Plan(t.Context(), source(t), cols)
+	units, totals, err := Plan(t.Context(), enginetest.Source(t), cols)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,12 +101,12 @@ func TestStoreAndLoad(t *testing.T) {
 	unit.Parts = append(unit.Parts, Part{})
 	units := []Unit{unit, {ID: 1, Parts: []Part{{Documents: 1}}}}
 	for range 2 { // storing again, as a repeated attempt does, changes nothing
-		if err := Store(t.Context(), source(t), t.Name(), units); err != nil {
+		if err := Store(t.Context(), enginetest.Source(t), t.Name(), units); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, want := range units {
-		got, err := Load(t.Context(), source(t), t.Name(), want.ID)
+		got, err := Load(t.Context(), enginetest.Source(t), t.Name(), want.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestStoreAndLoad(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Load(t.Context(), source(t), t.Name(), 7); err == nil || !strings.Contains(err.Error(), "no unit 7") {
+	if _, err := Load(t.Context(), enginetest.Source(t), t.Name(), 7); err == nil || !strings.Contains(err.Error(), "no unit 7") {
 		t.Errorf("a unit that is not there: %v", err)
 	}
 }
@@ -127,7 +128,7 @@ func TestStoreAndLoad(t *testing.T) {
 func TestStoreTellsOfRefusals(t *testing.T) {
 	t.Parallel()
 	run(t, t.Name(), bson.D{{Key: "create", Value: unitsCollection}, {Key: "validator", Value: bson.D{{Key: "never", Value: 1}}}})
-	if err := Store(t.Context(), source(t), t.Name(), []Unit{{}}); err == nil {
+	if err := Store(t.Context(), enginetest.Source(t), t.Name(), []Unit{{}}); err == nil {
 		t.Error("the unit was not stored, and nobody was told")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/catalog"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -69,7 +70,7 @@ func distinctFor(types map[string][]any) []any {
 
 func checkCover(t *testing.T, c catalog.Collection, size int64, want int) {
 	t.Helper()
-	parts, err := Split(t.Context(), source(t), c, size)
+	parts, err := Split(t.Context(), enginetest.Source(t), c, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func read(t *testing.T, p Part) []string {
 
 func find(t *testing.T, db string, command bson.D) []string {
 	t.Helper()
-	docs, err := mongodb.All(t.Context(), source(t), db, command)
+	docs, err := mongodb.All(t.Context(), enginetest.Source(t), db, command)
 	if err != nil {
 		t.Fatalf("%v: %v", command, err)
 	}
@@ -138,7 +139,7 @@ func TestCappedIsOnePart(t *testing.T) {
 	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
 	c := create(t, ns, bson.E{Key: "capped", Value: true}, bson.E{Key: "size", Value: 1 << 20})
 	fill(t, ns, integers(500), 100)
-	parts, err := Split(t.Context(), source(t), c, 1000)
+	parts, err := Split(t.Context(), enginetest.Source(t), c, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestPartsAddUp(t *testing.T) {
 	c := create(t, ns)
 	fill(t, ns, integers(8000), 1000)
 	const size = 1 << 20
-	parts, err := Split(t.Context(), source(t), c, size)
+	parts, err := Split(t.Context(), enginetest.Source(t), c, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestSplitOfADroppedCollection(t *testing.T) {
 	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
 	c := create(t, ns)
 	run(t, ns.DB, bson.D{{Key: "drop", Value: ns.Collection}})
-	parts, err := Split(t.Context(), source(t), c, 1000)
+	parts, err := Split(t.Context(), enginetest.Source(t), c, 1000)
 	if err != nil || len(parts) != 1 || parts[0].Documents != 0 || parts[0].Bytes != 0 {
 		t.Errorf("got %+v, %v", parts, err)
 	}

@@ -2,7 +2,6 @@ package replication
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/namespace"
@@ -20,20 +20,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
-
-// Two replica sets for the whole package: each test has a database of its own.
-var (
-	sharedSource      = sync.OnceValues(func() (*mongodb.Client, error) { return serve("source") })
-	sharedDestination = sync.OnceValues(func() (*mongodb.Client, error) { return serve("destination") })
-)
-
-func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
-	if err != nil {
-		return nil, err
-	}
-	return mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
-}
 
 // rehearsal is a piece of the source's history, from a start point to its end,
 // that can be applied to a destination again and again.
@@ -53,13 +39,8 @@ func rehearse(t *testing.T, before, history []bson.D) *rehearsal {
 	t.Helper()
 	r := &rehearsal{t: t, db: databaseOf(t), before: map[catalog.UUID][]bson.Raw{}}
 	r.meta = r.db + "_meta"
+	r.src, r.dst = enginetest.Source(t), enginetest.Destination(t)
 	var err error
-	if r.src, err = sharedSource(); err != nil {
-		t.Fatal(err)
-	}
-	if r.dst, err = sharedDestination(); err != nil {
-		t.Fatal(err)
-	}
 	if r.filter, err = namespace.Parse([]string{r.db}, []string{r.db + ".outside"}, r.meta); err != nil {
 		t.Fatal(err)
 	}
