@@ -32,8 +32,8 @@ type Slot struct {
 	KeepsEmptyTimestamps bool
 }
 
-// keepEmptyTimestamps is the option that tells it to. Servers before 6.0.19,
-// 7.0.15 or so do not know it.
+// keepEmptyTimestamps is the option that tells it to. It came with a patch level:
+// 6.0.27 knows it, 6.0.5 does not.
 const (
 	keepEmptyTimestamps = "bypassEmptyTsReplacement"
 	codeUnknownField    = 40415

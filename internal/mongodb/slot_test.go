@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
+	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
 )
 
@@ -258,5 +260,33 @@ func TestSlotWriteOutlivesTheServer(t *testing.T) {
 	}
 	if got := contents(t, c)[0].Lookup("n").AsInt64(); got != 1 {
 		t.Errorf("the write took effect %d times", got)
+	}
+}
+
+// TestEmptyTimestamps: a server that can be told to leave an empty timestamp as it
+// is is told so; one that does not know the option still takes what is written.
+func TestEmptyTimestamps(t *testing.T) {
+	t.Parallel()
+	early, err := devstack.OldMongod(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early})
+	for _, c := range []struct {
+		client *Client
+		keeps  bool
+	}{{server(t), true}, {dial(t, old.URI()), false}} {
+		s := slot(t, c.client, 1)
+		b := bsoncore.NewDocumentBuilder().AppendString("insert", "c").
+			AppendArray("documents", bsoncore.NewArrayBuilder().
+				AppendDocument(bsoncore.NewDocumentBuilder().AppendInt32("_id", 1).AppendTimestamp("at", 0, 0).Build()).Build())
+		s.AppendOptions(b)
+		if reply, err := s.Write(t.Context(), t.Name(), bson.Raw(b.Build())); err != nil || reply.N != 1 {
+			t.Fatalf("keeps %t: %+v, %v", c.keeps, reply, err)
+		}
+		seconds, _, _ := contents(t, c.client)[0].Lookup("at").TimestampOK()
+		if s.KeepsEmptyTimestamps != c.keeps || (seconds == 0) != c.keeps {
+			t.Errorf("keeps %t, want %t: the timestamp is %d", s.KeepsEmptyTimestamps, c.keeps, seconds)
+		}
 	}
 }

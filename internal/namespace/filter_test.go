@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"strings"
 	"testing"
 
 	"mongoferry/internal/migration"
@@ -34,10 +35,8 @@ func TestFilter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ns, err := migration.ParseNamespace(tt.ns)
-			if err != nil {
-				t.Fatal(err)
-			}
+			db, collection, _ := strings.Cut(tt.ns, ".")
+			ns := migration.Namespace{DB: db, Collection: collection}
 			if got := f.Matches(ns); got != tt.want {
 				t.Errorf("Matches(%s) = %v, want %v", ns, got, tt.want)
 			}

@@ -60,10 +60,8 @@ func LoadKeyFrom(getenv func(string) string) (Key, error) {
 	return parseKey(path, string(content))
 }
 
-// DefaultKeyFile is where `starter dev` keeps its key.
-func DefaultKeyFile() (string, error) { return DefaultKeyFileIn(os.Getenv) }
-
-// DefaultKeyFileIn is DefaultKeyFile with an environment of the caller's.
+// DefaultKeyFileIn is where `starter dev` keeps its key, by an environment of the
+// caller's.
 func DefaultKeyFileIn(getenv func(string) string) (string, error) {
 	path := defaultKeyFile(getenv)
 	if path == "" {
