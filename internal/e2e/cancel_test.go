@@ -75,7 +75,7 @@ func TestCancel(t *testing.T) {
 	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp, migration.Ready} {
 		t.Run(string(phase), func(t *testing.T) {
 			t.Parallel()
-			o := newOrdeal(t, "c", 40_000)
+			o := newOrdeal(t, "c", 60_000)
 			o.reach(phase)
 			o.cancel("c")
 			o.awaitEnd("c", migration.Canceled)

@@ -12,7 +12,7 @@ func TestWorkerKilled(t *testing.T) {
 	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp, migration.Ready, migration.CuttingOver} {
 		t.Run(string(phase), func(t *testing.T) {
 			t.Parallel()
-			o := newOrdeal(t, "kill-"+string(phase), 40_000)
+			o := newOrdeal(t, "kill-"+string(phase), 60_000)
 			o.reach(phase)
 			if err := o.worker.Kill(); err != nil {
 				t.Fatal(err)
@@ -28,7 +28,7 @@ func TestTemporalKilled(t *testing.T) {
 	for _, phase := range []migration.Phase{migration.Copying, migration.Ready} {
 		t.Run(string(phase), func(t *testing.T) {
 			t.Parallel()
-			o := newOrdeal(t, "temporal-"+string(phase), 40_000)
+			o := newOrdeal(t, "temporal-"+string(phase), 60_000)
 			o.reach(phase)
 			if phase == migration.Ready {
 				o.signal(o.id, migration.MessageExtend)
@@ -66,7 +66,7 @@ func TestServerKilled(t *testing.T) {
 		for _, side := range []string{"source", "destination"} {
 			t.Run(side+" "+string(phase), func(t *testing.T) {
 				t.Parallel()
-				o := newOrdeal(t, side+"-"+string(phase), 40_000)
+				o := newOrdeal(t, side+"-"+string(phase), 60_000)
 				o.reach(phase)
 				server := o.src
 				if side == "destination" {

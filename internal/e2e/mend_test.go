@@ -30,7 +30,7 @@ func (s *stack) must(args ...string) string {
 // cleanup, then the same migration can begin again.
 func TestCleanupOfACopy(t *testing.T) {
 	t.Parallel()
-	o := newOrdeal(t, "t", 40_000)
+	o := newOrdeal(t, "t", 60_000)
 	o.reach(migration.Copying)
 	o.terminate("t")
 	clusters := []string{"--source", o.src.URI(), "--destination", o.dst.URI()}

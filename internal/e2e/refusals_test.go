@@ -99,7 +99,7 @@ func setFCV(t *testing.T, s *stack, version string) {
 // TestSecondMigration is refused and names the first; the first goes on.
 func TestSecondMigration(t *testing.T) {
 	t.Parallel()
-	o := newOrdeal(t, "first", 20_000)
+	o := newOrdeal(t, "first", 60_000)
 	o.reach(migration.Copying)
 	o.refuses(t, "second", "the destination is being migrated to by first", "--source", o.src.URI(), "--destination", o.dst.URI(), "--drop-destination")
 	if st, err := o.status("first"); err != nil || st.Phase == migration.Failed {

@@ -43,7 +43,7 @@ func TestSignals(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.worker()
-	fill(t, s.source, 20_000)
+	fill(t, s.source, 60_000)
 	const id = "signals"
 	s.start(s.spec(id))
 	s.awaitPhase(id, migration.Copying)
@@ -90,7 +90,7 @@ func TestUpdates(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.worker()
-	fill(t, s.source, 20_000)
+	fill(t, s.source, 60_000)
 	const id = "updates"
 	s.start(s.spec(id))
 	s.awaitPhase(id, migration.Copying)

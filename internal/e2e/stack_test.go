@@ -141,8 +141,12 @@ func (s *stack) start(spec migration.Spec) client.WorkflowRun {
 }
 
 // status asks the workflow.
-func (s *stack) status(id string) (migration.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+func (s *stack) status(id string) (migration.Status, error) { return s.statusWithin(id, 5*time.Second) }
+
+// statusWithin gives up after a while: a query that meets a workflow's task at the
+// wrong moment is lost, and a phase may be over before that is known.
+func (s *stack) statusWithin(id string, limit time.Duration) (migration.Status, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var status migration.Status
 	v, err := s.client.QueryWorkflow(ctx, id, "", migration.QueryStatus)
@@ -158,7 +162,7 @@ func (s *stack) await(id, what string, wanted func(migration.Status) bool) migra
 	var last migration.Status
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if last, err = s.status(id); err == nil && wanted(last) {
+		if last, err = s.statusWithin(id, time.Second); err == nil && wanted(last) {
 			return last
 		}
 		if err == nil && last.Phase.Ended() && !wanted(last) {

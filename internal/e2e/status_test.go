@@ -33,7 +33,7 @@ func (s *stack) shows(id string) migration.Status {
 // TestStatusInEveryPhase asks in each phase, kills the worker, and asks again.
 func TestStatusInEveryPhase(t *testing.T) {
 	t.Parallel()
-	o := newOrdeal(t, "s", 40_000)
+	o := newOrdeal(t, "s", 60_000)
 	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp, migration.Ready, migration.CuttingOver} {
 		o.reach(phase)
 		if st := o.shows("s"); noWorker(st) {

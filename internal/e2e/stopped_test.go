@@ -17,7 +17,7 @@ func TestWorkerStopped(t *testing.T) {
 	for _, phase := range []migration.Phase{migration.Copying, migration.Ready, migration.CuttingOver} {
 		t.Run(string(phase), func(t *testing.T) {
 			t.Parallel()
-			o := newOrdeal(t, "stopped-"+string(phase), 40_000)
+			o := newOrdeal(t, "stopped-"+string(phase), 60_000)
 			o.reach(phase)
 			zombie := o.worker
 			if err := zombie.Pause(); err != nil {
