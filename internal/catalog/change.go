@@ -145,8 +145,10 @@ func (ch *Changer) build(ctx context.Context, c Collection) error {
 	if err != nil {
 		return err
 	}
-	lacking := c
-	lacking.Indexes = slices.DeleteFunc(slices.Clone(c.Indexes), func(i Index) bool { return have[i.Name].Spec != nil || !slices.Contains(c.standing(), i.Name) })
+	lacking, standing := c, c.standing()
+	lacking.Indexes = slices.DeleteFunc(slices.Clone(c.Indexes), func(i Index) bool {
+		return have[i.Name].Spec != nil || !slices.Contains(standing, i.Name)
+	})
 	failed, err := BuildIndexes(ctx, ch.Destination, lacking)
 	if err != nil {
 		return err

@@ -111,24 +111,25 @@ func (c *checker) checkOwner(ctx context.Context) {
 		c.block("destination free", "", "%s", err)
 	case m != nil && m.Owner != c.spec.ID:
 		c.block("destination free", "", "%s", ownership.ClaimedBy(m))
-	case m == nil && c.metadataTaken(ctx) != "":
-		c.block("destination free", "choose another name with --metadata-db",
-			"the metadata database %s of the destination holds a collection %s that is no migration's", c.spec.MetadataDB, c.metadataTaken(ctx))
+	case m == nil:
+		c.checkMetadataFree(ctx)
 	default:
 		c.pass("destination free", "no other migration owns the destination")
 	}
 }
 
-// metadataTaken names a collection that stands where one of the migration's is to
-// be made; it would be dropped at the end.
-func (c *checker) metadataTaken(ctx context.Context) string {
+// checkMetadataFree refuses a collection that stands where one of the migration's
+// is to be made; it would be dropped at the end.
+func (c *checker) checkMetadataFree(ctx context.Context) {
 	for _, name := range ownership.Collections() {
 		have, err := catalog.Find(ctx, c.dst, migration.Namespace{DB: c.spec.MetadataDB, Collection: name})
 		if err == nil && have != nil {
-			return name
+			c.block("destination free", "choose another name with --metadata-db",
+				"the metadata database %s of the destination holds a collection %s that is no migration's", c.spec.MetadataDB, name)
+			return
 		}
 	}
-	return ""
+	c.pass("destination free", "no other migration owns the destination")
 }
 
 // checkMetadataName refuses to leave a database of the source out only because
