@@ -81,6 +81,7 @@ func (s *session) startApplying(ctx context.Context, from Position, watch func(r
 		Source: s.source, Destination: s.destination, Log: s.log, Map: cols, Filter: filter,
 		Ledger: s.ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated,
 		MetaDB: s.spec.MetadataDB, Writers: writers, Report: w.moved, Watch: watch,
+		Copier: s.newAdopter(attempt),
 	})
 	if err != nil {
 		return nil, err

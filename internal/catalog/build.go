@@ -51,7 +51,7 @@ func createIndexes(ctx context.Context, dst *mongodb.Client, c Collection, specs
 		return nil
 	}
 	_, err := dst.Run(ctx, c.NS.DB, bson.D{
-		{Key: "createIndexes", Value: c.NS.Collection}, {Key: "indexes", Value: specs}, c.Itself(), commitQuorum, mongodb.Durable(),
+		{Key: "createIndexes", Value: c.Storage()}, {Key: "indexes", Value: specs}, c.Itself(), commitQuorum, mongodb.Durable(),
 	})
 	if err != nil {
 		return fmt.Errorf("create indexes of %s: %w", c.NS, err)

@@ -19,8 +19,9 @@ type Changer struct {
 	Destination *mongodb.Client
 	Map         *Map
 	// Token is the data of the change's resume token. The map holds it once the
-	// change is made.
+	// change is made. At is the change's time.
 	Token string
+	At    migration.OpTime
 }
 
 // done takes in what the change does to the map, and that it is made.
@@ -72,14 +73,13 @@ func (ch *Changer) drop(ctx context.Context, c Collection) error {
 // Rename moves the counterpart of a collection to another name, dropping what
 // the source dropped there.
 func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namespace, dropped UUID) error {
-	target, err := Find(ctx, ch.Destination, to)
+	target, old, err := ch.targetOf(ctx, to, dropped)
 	if err != nil {
 		return err
 	}
-	old, replaces := ch.Map.ByUUID(dropped)
 	switch {
 	case target != nil && target.UUID == c.Dest: // an interrupted run has done it
-	case target != nil && (!replaces || target.UUID != old.Dest):
+	case target != nil && (old == nil || target.UUID != old.Dest):
 		return strangerAt(to)
 	default:
 		_, err := ch.Destination.Run(ctx, "admin", bson.D{
@@ -92,10 +92,22 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 	}
 	c.NS = to
 	u := update{put: []Collection{c}}
-	if replaces {
-		u.remove = []Collection{old}
+	if old != nil {
+		u.remove = []Collection{*old}
 	}
 	return ch.done(ctx, u)
+}
+
+// targetOf is what stands on the destination under the new name of a rename, and
+// the entry of what the source dropped there; each nil when there is none.
+func (ch *Changer) targetOf(ctx context.Context, to migration.Namespace, dropped UUID) (target, old *Collection, err error) {
+	if target, err = Find(ctx, ch.Destination, to); err != nil {
+		return nil, nil, err
+	}
+	if c, ok := ch.Map.ByUUID(dropped); ok {
+		old = &c
+	}
+	return target, old, nil
 }
 
 // CreateIndexes builds indexes in the form for the sync. One that the documents
@@ -130,7 +142,7 @@ func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string
 func (ch *Changer) dropIndexes(ctx context.Context, c Collection, names []string) error {
 	for _, name := range names {
 		_, err := ch.Destination.Run(ctx, c.NS.DB, bson.D{
-			{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
+			{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
 		})
 		if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
 			return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)

@@ -56,7 +56,8 @@ type Index struct {
 }
 
 // Collection is a collection or view of the source. Options is what
-// listCollections shows, Dest the UUID of its counterpart once that exists.
+// listCollections shows, Dest the UUID of its counterpart once that exists. UUID
+// and Indexes of a time-series collection are those of its buckets.
 type Collection struct {
 	UUID    UUID                `bson:"-"`
 	Dest    UUID                `bson:"-"`
@@ -64,7 +65,23 @@ type Collection struct {
 	Kind    Kind                `bson:"kind"`
 	Options bson.Raw            `bson:"options"`
 	Indexes []Index             `bson:"indexes"`
+	// SafeAfter, when set, is the time up to which documents, options and indexes may
+	// be newer than the events about them: the collection was copied in the middle of
+	// the stream.
+	SafeAfter migration.OpTime `bson:"safeAfter"`
 }
+
+// Storage is the name of the collection that holds the documents and indexes:
+// itself, or the buckets of a time-series collection.
+func (c Collection) Storage() string {
+	if c.Kind == KindTimeseries {
+		return c.NS.Buckets().Collection
+	}
+	return c.NS.Collection
+}
+
+// HasDocuments says whether it is more than a view.
+func (c Collection) HasDocuments() bool { return c.Kind != KindView }
 
 // Itself is for commands to the destination that name the collection: the server
 // refuses them when the name has gone to another one, or to none. Nothing is
@@ -77,8 +94,8 @@ func (c Collection) Itself() bson.E {
 // Unsupported says what kind of collection it is that this version does not
 // migrate, "" when it does.
 func (c Collection) Unsupported() string {
-	if c.Kind == KindTimeseries {
-		return "a time-series collection"
+	if c.NS.IsBuckets() {
+		return "what is left of a time-series collection (it has no view)"
 	}
 	if _, err := c.Options.LookupErr("encryptedFields"); err == nil {
 		return "a collection with queryable encryption"
@@ -94,6 +111,9 @@ func (c Collection) Capped() bool {
 
 // Clustered says whether documents are stored by _id, without an _id index.
 func (c Collection) Clustered() bool {
+	if c.Kind == KindTimeseries {
+		return true
+	}
 	_, err := c.Options.LookupErr("clusteredIndex")
 	return err == nil
 }

@@ -155,7 +155,7 @@ func sameFields(a, b bson.Raw) bool {
 }
 
 func compareCounts(ctx context.Context, src, dst *mongodb.Client, c Collection) ([]Difference, error) {
-	if c.Kind != KindCollection {
+	if !c.HasDocuments() {
 		return nil, nil
 	}
 	w, err := fastCount(ctx, src, c)
@@ -177,7 +177,7 @@ func compareCounts(ctx context.Context, src, dst *mongodb.Client, c Collection) 
 }
 
 func fastCount(ctx context.Context, c *mongodb.Client, col Collection) (int64, error) {
-	reply, err := c.Run(ctx, col.NS.DB, bson.D{{Key: "count", Value: col.NS.Collection}})
+	reply, err := c.Run(ctx, col.NS.DB, bson.D{{Key: "count", Value: col.Storage()}})
 	if err != nil {
 		return 0, fmt.Errorf("count %s: %w", col.NS, err)
 	}
@@ -187,7 +187,7 @@ func fastCount(ctx context.Context, c *mongodb.Client, col Collection) (int64, e
 
 func exactCount(ctx context.Context, c *mongodb.Client, col Collection) (int64, error) {
 	docs, err := mongodb.All(ctx, c, col.NS.DB, bson.D{
-		{Key: "aggregate", Value: col.NS.Collection},
+		{Key: "aggregate", Value: col.Storage()},
 		{Key: "pipeline", Value: bson.A{bson.D{{Key: "$count", Value: "n"}}}},
 		{Key: "cursor", Value: bson.D{}},
 	})

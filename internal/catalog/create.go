@@ -43,7 +43,21 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 	if have == nil {
 		return UUID{}, fmt.Errorf("create %s: it vanished at once: something else changes the destination", c.NS)
 	}
-	return have.UUID, nil
+	c.Dest = have.UUID
+	return c.Dest, withoutIndexes(ctx, dst, c)
+}
+
+// withoutIndexes drops the index that newer servers give every time-series
+// collection: the source may have dropped its own.
+func withoutIndexes(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	if c.Kind != KindTimeseries {
+		return nil
+	}
+	_, err := dst.Run(ctx, c.NS.DB, bson.D{{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: "*"}, c.Itself(), mongodb.Durable()})
+	if err != nil {
+		return fmt.Errorf("drop the indexes that came with %s: %w", c.NS, err)
+	}
+	return nil
 }
 
 // keep decides about a namespace that is there already.
@@ -52,7 +66,7 @@ func keep(ctx context.Context, dst *mongodb.Client, c, have Collection) (UUID, e
 	case have.Kind != c.Kind:
 	case have.UUID == c.Dest:
 		return have.UUID, nil
-	case c.Kind == KindCollection:
+	case c.HasDocuments():
 		if n, err := exactCount(ctx, dst, have); err != nil || n == 0 {
 			return have.UUID, err
 		}
@@ -64,6 +78,13 @@ func keep(ctx context.Context, dst *mongodb.Client, c, have Collection) (UUID, e
 func strangerAt(ns migration.Namespace) error {
 	return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
 		"%s exists on the destination but is not of this migration: something else writes to the destination", ns))
+}
+
+// FromBuckets is the time-series collection whose buckets an event describes.
+func FromBuckets(buckets Collection) Collection {
+	buckets.NS, buckets.Kind = buckets.NS.Logical(), KindTimeseries
+	buckets.Options = without(buckets.Options, "validator", "clusteredIndex")
+	return buckets
 }
 
 func (c Collection) createCommand() bson.Raw {
@@ -92,11 +113,50 @@ func durable() bsoncore.Document {
 // Drop drops a collection or view of the destination; one that is gone is fine.
 // A collection that has the name in its place is left alone.
 func Drop(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	switch {
+	case c.NS.Collection == systemJS:
+		return empty(ctx, dst, c)
+	case c.Kind == KindTimeseries:
+		return dropTimeseries(ctx, dst, c)
+	}
 	cmd := bson.D{{Key: "drop", Value: c.NS.Collection}, mongodb.Durable()}
 	if !c.Dest.IsZero() {
 		cmd = append(cmd, c.Itself())
 	}
 	if _, err := dst.Run(ctx, c.NS.DB, cmd); err != nil && !isGone(err) {
+		return fmt.Errorf("drop %s on the destination: %w", c.NS, err)
+	}
+	return nil
+}
+
+// systemJS holds stored functions. The server drops it with its database only, for
+// which we have no right: another's collections may be in it.
+const systemJS = "system.js"
+
+// empty stands in for the drop of what cannot be dropped.
+func empty(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	cmd := bson.D{
+		{Key: "delete", Value: c.NS.Collection},
+		{Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 0}}}},
+	}
+	if !c.Dest.IsZero() {
+		cmd = append(cmd, c.Itself())
+	}
+	if err := dst.Write(ctx, c.NS.DB, cmd); err != nil && !isGone(err) {
+		return fmt.Errorf("empty %s on the destination: %w", c.NS, err)
+	}
+	return nil
+}
+
+// dropTimeseries looks first whether it is ours: for these the server takes no
+// collectionUUID.
+func dropTimeseries(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	have, err := Find(ctx, dst, c.NS)
+	if err != nil || have == nil || (!c.Dest.IsZero() && have.UUID != c.Dest) {
+		return err
+	}
+	_, err = dst.Run(ctx, c.NS.DB, bson.D{{Key: "drop", Value: c.NS.Collection}, mongodb.Durable()})
+	if err != nil && !isGone(err) {
 		return fmt.Errorf("drop %s on the destination: %w", c.NS, err)
 	}
 	return nil

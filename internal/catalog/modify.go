@@ -52,7 +52,7 @@ func (ch *Changer) modifyOption(ctx context.Context, c *Collection, key string, 
 		}
 		c.Options = with(c.Options, key, v)
 		return nil
-	case "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages", "recordPreImages":
+	case "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages", "recordPreImages", "timeseries":
 		c.Options = with(c.Options, key, v)
 		change, err := bson.Marshal(bson.D{{Key: key, Value: v}})
 		if err != nil {
@@ -69,6 +69,9 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 	name, _ := change.Lookup("name").StringValueOK()
 	index, err := c.index(name)
 	if err != nil {
+		if !c.SafeAfter.Before(ch.At) {
+			return nil // it was gone when the collection was copied: its end is still to come
+		}
 		return err
 	}
 	elements, err := change.Elements()
@@ -112,6 +115,7 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 
 // collMod sends the fields of a description as they are.
 func (ch *Changer) collMod(ctx context.Context, c Collection, fields bson.Raw) error {
+	// Of a time-series collection the view changes with the buckets.
 	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}}
 	if c.Kind != KindView {
 		cmd = append(cmd, c.Itself())

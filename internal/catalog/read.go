@@ -97,13 +97,19 @@ func ReadDatabase(ctx context.Context, c *mongodb.Client, db string, f namespace
 // Find gives the collection of that name on a cluster without its indexes, nil
 // when there is none.
 func Find(ctx context.Context, c *mongodb.Client, ns migration.Namespace) (*Collection, error) {
-	found, err := list(ctx, c, ns.DB, bson.D{{Key: "name", Value: ns.Collection}})
+	return find(ctx, c, ns.DB, bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: bson.A{ns.Collection, ns.Buckets().Collection}}}}})
+}
+
+func find(ctx context.Context, c *mongodb.Client, db string, filter bson.D) (*Collection, error) {
+	found, err := list(ctx, c, db, filter)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
 	return &found[0], nil
 }
 
+// list gives the collections and views of a database that the filter of
+// listCollections lets through.
 func list(ctx context.Context, c *mongodb.Client, db string, filter bson.D) ([]Collection, error) {
 	cmd := bson.D{{Key: "listCollections", Value: 1}}
 	if filter != nil {
@@ -126,12 +132,33 @@ func list(ctx context.Context, c *mongodb.Client, db string, filter bson.D) ([]C
 			UUID: uuid, NS: migration.Namespace{DB: db, Collection: name}, Kind: Kind(kind), Options: options,
 		})
 	}
-	return out, nil
+	return joinBuckets(out), nil
+}
+
+// joinBuckets makes one of a time-series collection and its buckets, which the
+// server lists both.
+func joinBuckets(cols []Collection) []Collection {
+	buckets := map[migration.Namespace]UUID{}
+	for _, c := range cols {
+		if c.NS.IsBuckets() {
+			buckets[c.NS.Logical()] = c.UUID
+		}
+	}
+	for i, c := range cols {
+		if c.Kind == KindTimeseries {
+			cols[i].UUID = buckets[c.NS]
+			delete(buckets, c.NS)
+		}
+	}
+	return slices.DeleteFunc(cols, func(c Collection) bool {
+		_, alone := buckets[c.NS.Logical()]
+		return c.NS.IsBuckets() && !alone
+	})
 }
 
 // readIndexes fills in the indexes; false when the collection is gone.
 func readIndexes(ctx context.Context, c *mongodb.Client, col *Collection) (bool, error) {
-	if col.Kind != KindCollection {
+	if !col.HasDocuments() {
 		return true, nil
 	}
 	specs, err := mongodb.All(ctx, c, col.NS.DB, bson.D{

@@ -18,7 +18,7 @@ import (
 func Restore(ctx context.Context, dst *mongodb.Client, m *Map, progress func()) ([]migration.UnsuccessfulIndex, error) {
 	var all []migration.UnsuccessfulIndex
 	for _, c := range m.All() {
-		if c.Kind != KindCollection {
+		if !c.HasDocuments() {
 			continue
 		}
 		failed, err := restoreCollection(ctx, dst, c)
@@ -58,7 +58,7 @@ func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]m
 }
 
 func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) (map[string]Index, error) {
-	there := Collection{UUID: c.Dest, NS: c.NS, Kind: KindCollection}
+	there := Collection{UUID: c.Dest, NS: c.NS, Kind: c.Kind}
 	exists, err := readIndexes(ctx, dst, &there)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func restoreIndex(ctx context.Context, dst *mongodb.Client, c Collection, want, 
 
 func collModIndex(ctx context.Context, dst *mongodb.Client, c Collection, name string, change bson.E, extra ...bson.E) error {
 	cmd := bson.D{
-		{Key: "collMod", Value: c.NS.Collection},
+		{Key: "collMod", Value: c.Storage()},
 		{Key: "index", Value: bson.D{{Key: "name", Value: name}, change}}, c.Itself(),
 	}
 	cmd = append(cmd, extra...)
@@ -116,7 +116,7 @@ func collModIndex(ctx context.Context, dst *mongodb.Client, c Collection, name s
 // restoreLimits brings back the expiry of a clustered collection and the size
 // and number of documents of a capped one.
 func restoreLimits(ctx context.Context, dst *mongodb.Client, c Collection) error {
-	cmd := bson.D{{Key: "collMod", Value: c.NS.Collection}, c.Itself()}
+	cmd := bson.D{{Key: "collMod", Value: c.Storage()}, c.Itself()}
 	if expire, err := c.Options.LookupErr("expireAfterSeconds"); err == nil {
 		cmd = append(cmd, bson.E{Key: "expireAfterSeconds", Value: expire})
 	}

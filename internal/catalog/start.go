@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter
 		stream, err := mongodb.OpenStream(ctx, src, from, 0)
 		if err != nil {
 			return Start{}, err
+		}
+		if err := awaitClones(ctx, src); err != nil {
+			return Start{}, errors.Join(err, stream.Close(context.WithoutCancel(ctx)))
 		}
 		if round == 0 {
 			err = readAll(ctx, src, f, byDB)

@@ -14,6 +14,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
+// emptyHash is what dbHash says of a collection without documents.
+const emptyHash = "d41d8cd98f00b204e9800998ecf8427e"
+
 // maxDifferences bounds what Compare reports.
 const maxDifferences = 10
 
@@ -122,8 +125,8 @@ func describeDatabase(ctx context.Context, db *mongo.Database, out map[string]de
 	}
 	for cursor.Next(ctx) {
 		name, _ := cursor.Current.Lookup("name").StringValueOK()
-		if strings.HasPrefix(name, "system.") {
-			continue
+		if name == "system.views" || name == "system.profile" {
+			continue // every view is listed by itself; profiles are of their server
 		}
 		d := description{hash: hashes.Collections[name], options: sortedFields(cursor.Current.Lookup("options").Document())}
 		if kind, _ := cursor.Current.Lookup("type").StringValueOK(); kind == "collection" {
@@ -135,6 +138,9 @@ func describeDatabase(ctx context.Context, db *mongo.Database, out map[string]de
 			if d.order, err = digest(ctx, db.Collection(name)); err != nil {
 				return err
 			}
+		}
+		if name == "system.js" && hashes.Collections[name] == emptyHash {
+			continue // it cannot be dropped, so an empty one is as good as none
 		}
 		out[db.Name()+"."+name] = d
 	}

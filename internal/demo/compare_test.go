@@ -39,6 +39,9 @@ var planted = []struct {
 	{"a collection more", []bson.D{{{Key: "create", Value: "other"}}}, "on the destination alone"},
 	{"a view's pipeline", []bson.D{{{Key: "collMod", Value: "v"}, {Key: "viewOn", Value: "c"},
 		{Key: "pipeline", Value: bson.A{bson.D{{Key: "$limit", Value: 1}}}}}}, "options"},
+	{"a stored function", []bson.D{{{Key: "insert", Value: "system.js"}, {Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: "f"}}}}}}, "on the destination alone"},
+	{"a measurement", []bson.D{{{Key: "insert", Value: "series"}, {Key: "documents", Value: bson.A{bson.D{{Key: "t", Value: bson.DateTime(1)}}}}}},
+		"system.buckets.series: the destination alone has _id"},
 	{"the order of a capped collection", []bson.D{
 		{{Key: "drop", Value: "log"}},
 		{{Key: "create", Value: "log"}, {Key: "capped", Value: true}, {Key: "size", Value: 4096}},
@@ -94,6 +97,9 @@ func makeSame(t *testing.T, db *mongo.Database) {
 		t.Fatal(err)
 	}
 	if _, err := db.Collection("log").InsertMany(ctx, []any{bson.D{{Key: "_id", Value: 1}}, bson.D{{Key: "_id", Value: 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateCollection(ctx, "series", options.CreateCollection().SetTimeSeriesOptions(options.TimeSeries().SetTimeField("t"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.CreateView(ctx, "v", "c", bson.A{}); err != nil {

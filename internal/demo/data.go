@@ -49,6 +49,7 @@ func createCollections(ctx context.Context, c *mongo.Client) error {
 		{{Key: "create", Value: "stock"}, {Key: "validator", Value: bson.D{{Key: "count", Value: bson.D{{Key: "$gte", Value: 0}}}}}},
 		{{Key: "create", Value: "large_orders"}, {Key: "viewOn", Value: "orders"},
 			{Key: "pipeline", Value: bson.A{bson.D{{Key: "$match", Value: bson.D{{Key: "total", Value: bson.D{{Key: "$gt", Value: 900}}}}}}}}},
+		{{Key: "create", Value: "readings"}, {Key: "timeseries", Value: bson.D{{Key: "timeField", Value: "at"}, {Key: "metaField", Value: "sensor"}}}},
 		{{Key: "create", Value: "empty"}},
 	} {
 		if err := c.Database(shop).RunCommand(ctx, create).Err(); err != nil {
@@ -83,6 +84,11 @@ func Order(i int64, note string) bson.D {
 	}
 }
 
+// Reading is a measurement of one of some sensors.
+func Reading(i int64) bson.D {
+	return bson.D{{Key: "at", Value: time.Unix(1_700_000_000+i, 0)}, {Key: "sensor", Value: i % 5}, {Key: "value", Value: float64(i%40) / 2}}
+}
+
 // fillSmall puts some documents into every small collection.
 func fillSmall(ctx context.Context, c *mongo.Client) error {
 	for _, name := range []string{"events", "sessions", "people", "stock"} {
@@ -93,6 +99,17 @@ func fillSmall(ctx context.Context, c *mongo.Client) error {
 		if _, err := c.Database(shop).Collection(name).InsertMany(ctx, docs); err != nil {
 			return err
 		}
+	}
+	readings := make([]any, 500)
+	for i := range readings {
+		readings[i] = Reading(int64(i))
+	}
+	if _, err := c.Database(shop).Collection("readings").InsertMany(ctx, readings); err != nil {
+		return err
+	}
+	function := bson.D{{Key: "_id", Value: "twice"}, {Key: "value", Value: bson.JavaScript("function (n) { return 2 * n }")}}
+	if _, err := c.Database(shop).Collection("system.js").InsertOne(ctx, function); err != nil {
+		return err
 	}
 	for n := range 20 {
 		_, err := c.Database(crm).Collection(fmt.Sprintf("region%d", n)).InsertOne(ctx, bson.D{{Key: "n", Value: n}})

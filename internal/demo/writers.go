@@ -129,7 +129,7 @@ func (w *Writers) operation(ctx context.Context, r *rand.Rand, id int64) error {
 	orders := w.client.Database(shop).Collection("orders")
 	some := bson.D{{Key: "_id", Value: r.Int64N(hot)}}
 	var err error
-	switch r.IntN(9) {
+	switch r.IntN(10) {
 	case 0, 1:
 		if _, err = orders.InsertOne(ctx, Order(id, "new")); err == nil {
 			w.mu.Lock()
@@ -153,6 +153,8 @@ func (w *Writers) operation(ctx context.Context, r *rand.Rand, id int64) error {
 		_, err = orders.DeleteOne(ctx, bson.D{{Key: "_id", Value: 2*hot + r.Int64N(hot)}})
 	case 7:
 		err = w.click(ctx, id)
+	case 8:
+		_, err = w.client.Database(shop).Collection("readings").InsertOne(ctx, Reading(id))
 	default:
 		err = w.transaction(ctx, r)
 	}

@@ -23,7 +23,7 @@ type writer struct {
 // earlier attempt; anything else that is refused is a Fault.
 func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 	b := bsoncore.NewDocumentBuilder().
-		AppendString("insert", w.to.NS.Collection).
+		AppendString("insert", w.to.Storage()).
 		AppendBoolean("ordered", w.ordered).
 		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:]).
 		AppendArray("documents", bsoncore.Array(documents))

@@ -15,6 +15,9 @@ type Filter struct {
 	metadataDB       string
 }
 
+// systemJS holds stored functions.
+const systemJS = "system.js"
+
 // pattern is a database, or one collection of it when collection is not empty.
 type pattern struct{ db, collection string }
 
@@ -52,9 +55,12 @@ func parseAll(what string, texts []string) ([]pattern, error) {
 	return patterns, nil
 }
 
-// Matches says whether the collection or view is to be migrated.
+// Matches says whether the collection or view is to be migrated. Buckets go with
+// their time-series collection; of the server's own collections only the stored
+// functions hold what users wrote.
 func (f Filter) Matches(ns migration.Namespace) bool {
-	if !f.reachable(ns.DB) || strings.HasPrefix(ns.Collection, "system.") {
+	ns = ns.Logical()
+	if !f.reachable(ns.DB) || (strings.HasPrefix(ns.Collection, "system.") && ns.Collection != systemJS) {
 		return false
 	}
 	for _, p := range f.exclude {

@@ -25,6 +25,11 @@ type Part struct {
 	Bytes     int64 `bson:"bytes"`
 }
 
+// Whole is all of a collection in one part.
+func Whole(c catalog.Collection) Part {
+	return Part{UUID: c.UUID[:], NS: c.NS, Natural: c.Capped(), Clustered: c.Clustered(), Collation: c.Collation()}
+}
+
 // Collection is the part's collection on the source.
 func (p Part) Collection() catalog.UUID { return catalog.UUID(p.UUID) }
 

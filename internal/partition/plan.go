@@ -30,7 +30,7 @@ func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) (
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(planners)
 	for i, c := range cols {
-		if c.Kind != catalog.KindCollection {
+		if !c.HasDocuments() {
 			continue
 		}
 		group.Go(func() error {
@@ -45,7 +45,7 @@ func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) (
 	var totals Totals
 	var parts []Part
 	for i, c := range cols {
-		if c.Kind == catalog.KindCollection {
+		if c.HasDocuments() {
 			totals.Namespaces++
 		}
 		totals.Indexes += int64(c.Secondary())

@@ -21,10 +21,8 @@ func Split(ctx context.Context, src *mongodb.Client, c catalog.Collection, size 
 	if err != nil {
 		return nil, err
 	}
-	whole := Part{
-		UUID: c.UUID[:], NS: c.NS, Natural: c.Capped(), Clustered: c.Clustered(), Collation: c.Collation(),
-		Documents: documents, Bytes: bytes,
-	}
+	whole := Whole(c)
+	whole.Documents, whole.Bytes = documents, bytes
 	n := int(bytes/size) + 1
 	if whole.Natural || n == 1 {
 		return []Part{whole}, nil
@@ -57,7 +55,7 @@ func cut(whole Part, bounds []bson.RawValue) []Part {
 // measure asks for the number of documents and their BSON bytes as the server
 // keeps them; a collection that is gone has none.
 func measure(ctx context.Context, src *mongodb.Client, c catalog.Collection) (documents, bytes int64, err error) {
-	reply, err := src.Run(ctx, c.NS.DB, bson.D{{Key: "collStats", Value: c.NS.Collection}})
+	reply, err := src.Run(ctx, c.NS.DB, bson.D{{Key: "collStats", Value: c.Storage()}})
 	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
 		return 0, 0, nil
 	}
@@ -72,7 +70,7 @@ func measure(ctx context.Context, src *mongodb.Client, c catalog.Collection) (do
 // sample gives at most n-1 values of _id that cut the collection into even parts.
 func sample(ctx context.Context, src *mongodb.Client, c catalog.Collection, n int) ([]bson.RawValue, error) {
 	cmd := bson.D{
-		{Key: "aggregate", Value: c.NS.Collection},
+		{Key: "aggregate", Value: c.Storage()},
 		{Key: "pipeline", Value: bson.A{
 			bson.D{{Key: "$sample", Value: bson.D{{Key: "size", Value: n * samplesPerPart}}}},
 			bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},

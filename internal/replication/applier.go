@@ -48,6 +48,8 @@ type Config struct {
 	Repeated            bool
 	MetaDB              string
 	Writers             int
+	// Copier copies collections of which the stream does not tell the documents.
+	Copier catalog.Copier
 	// Report, when set, is told of the progress after every batch, also empty
 	// ones, which come several times a second.
 	Report func(Progress)

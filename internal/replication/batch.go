@@ -56,6 +56,7 @@ func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 	if a.Watch != nil {
 		a.Watch(Change{NS: c.NS, Kind: e.kind, ID: e.id, At: e.at, TTL: e.kind == kindDelete && c.HasTTL()})
 	}
+	safeAfter = migration.Later(safeAfter, c.SafeAfter)
 	k := key{e.uuid, canonicalID(e.id)}
 	if ordered(c) {
 		// Every event of a lane is applied: in which order documents came, and which

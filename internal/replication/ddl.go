@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.uber.org/zap"
@@ -38,7 +37,7 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
 			return err
 		}
-		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token})
+		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token, At: e.at})
 	})
 	if err != nil {
 		return mongodb.Refusal(migration.WriteRefused, what, err)
@@ -63,12 +62,15 @@ func (a *Applier) catalogChange(e *event) (catalogWork, error) {
 		if !a.Filter.Matches(e.ns) {
 			return nil, nil
 		}
-		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Create(ctx, created(e)) }, nil
+		return a.create(e)
 	case kindDropDatabase:
 		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Drop(ctx, a.inDatabase(e.ns.DB)...) }, nil
 	case kindRename:
 		return a.rename(e, c, known)
 	case kindDrop, kindModify, kindCreateIndexes, kindDropIndexes:
+		if e.kind == kindDrop && e.ns.Collection == systemViews {
+			return func(ctx context.Context, ch *catalog.Changer) error { return ch.Drop(ctx, a.viewsOf(e.ns.DB)...) }, nil
+		}
 		if !known {
 			a.ignore(e)
 			return nil, nil
@@ -109,25 +111,50 @@ func changeKnown(ctx context.Context, ch *catalog.Changer, e *event, c catalog.C
 	}
 }
 
-// rename moves within what is migrated; out of it, it is a drop. Into it, the
-// documents would have to be copied, which is refused by name.
+// systemViews holds the definitions of a database's views, which go with it.
+const systemViews = "system.views"
+
+// create makes what an event describes. A time-series collection is made by the
+// event of its buckets; that of its view says nothing new. A capped collection may
+// have been filled by the command that made it (cloneCollectionAsCapped,
+// convertToCapped), of which the stream tells nothing: it is copied.
+func (a *Applier) create(e *event) (catalogWork, error) {
+	c := catalog.Collection{UUID: e.uuid, NS: e.ns, Kind: catalog.KindCollection, Options: e.description}
+	on, isView := e.description.Lookup("viewOn").StringValueOK()
+	switch {
+	case isView && on == e.ns.Buckets().Collection:
+		return nil, nil
+	case isView:
+		c.Kind = catalog.KindView
+	case e.ns.IsBuckets():
+		c = catalog.FromBuckets(c)
+	case c.Capped():
+		return a.adopt(c, catalog.UUID{}), nil
+	}
+	return func(ctx context.Context, ch *catalog.Changer) error { return ch.Create(ctx, c) }, nil
+}
+
+// rename moves within what is migrated; out of it, it is a drop. What is renamed
+// into it is copied.
 func (a *Applier) rename(e *event, c catalog.Collection, known bool) (catalogWork, error) {
 	included := a.Filter.Matches(e.to)
 	dropped, _ := catalog.UUIDOf(e.description.Lookup("dropTarget"))
 	switch {
-	case known && included && strings.Contains(e.ns.Collection, ".convertToCapped."):
-		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
-			"%s: convertToCapped during a migration leaves no changes to follow: start a new migration", e.to))
 	case known && included:
 		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Rename(ctx, c, e.to, dropped) }, nil
 	case known:
 		return func(ctx context.Context, ch *catalog.Changer) error { return ch.Drop(ctx, c) }, nil
 	case included:
-		return nil, migration.NewFault(migration.Unsupported, fmt.Sprintf(
-			"%s was renamed to %s: a rename from what is not migrated (also by $out) into what is cannot be followed: "+
-				"include the whole database, or start again after it", e.ns, e.to))
+		return a.adopt(catalog.Collection{UUID: e.uuid, NS: e.to}, dropped), nil
 	default:
 		return nil, nil
+	}
+}
+
+func (a *Applier) adopt(c catalog.Collection, dropped catalog.UUID) catalogWork {
+	return func(ctx context.Context, ch *catalog.Changer) error {
+		a.Log.Info("copying a collection that came in without its documents", zap.Stringer("ns", c.NS))
+		return ch.Adopt(ctx, a.Source, c, dropped, a.Copier)
 	}
 }
 
@@ -137,16 +164,8 @@ func (a *Applier) inDatabase(db string) []catalog.Collection {
 	return slices.DeleteFunc(a.Map.All(), func(c catalog.Collection) bool { return c.NS.DB != db })
 }
 
-// created is the collection or view that a create event describes.
-func created(e *event) catalog.Collection {
-	c := catalog.Collection{UUID: e.uuid, NS: e.ns, Kind: catalog.KindCollection, Options: e.description}
-	if on, ok := e.description.Lookup("viewOn").StringValueOK(); ok {
-		c.Kind = catalog.KindView
-		if strings.HasPrefix(on, "system.buckets.") {
-			c.Kind = catalog.KindTimeseries // it shows as the view that it is on its buckets
-		}
-	}
-	return c
+func (a *Applier) viewsOf(db string) []catalog.Collection {
+	return slices.DeleteFunc(a.inDatabase(db), func(c catalog.Collection) bool { return c.Kind != catalog.KindView })
 }
 
 func indexSpecs(e *event) ([]bson.Raw, error) {

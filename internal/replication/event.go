@@ -39,6 +39,8 @@ type event struct {
 	full        bson.Raw
 	update      updateDescription
 	description bson.Raw
+	// unread says that the event does not tell what became of the document.
+	unread bool
 }
 
 // updateDescription tells what an update did to the top level of a document:
@@ -61,8 +63,10 @@ func (e *event) isDocument() bool {
 	}
 }
 
-// parseEvent reads an event's own fields; documents in it stay bytes.
-func parseEvent(raw bson.Raw) (event, error) {
+// parseEvent reads an event's own fields; documents in it stay bytes. A lean one
+// comes without them, and without the description of its update: what it says is
+// that the document must be read.
+func parseEvent(raw bson.Raw, lean bool) (event, error) {
 	var e event
 	elements, err := raw.Elements()
 	if err != nil {
@@ -97,6 +101,9 @@ func parseEvent(raw bson.Raw) (event, error) {
 			}
 		}
 	}
+	if lean && e.isDocument() {
+		e.unread, e.update.known = e.kind != kindDelete, true
+	}
 	return e, e.validate()
 }
 
@@ -108,7 +115,7 @@ func (e *event) validate() error {
 		return fmt.Errorf("a %s event of %s has no _id or no collectionUUID: is showExpandedEvents on?", e.kind, e.ns)
 	case e.kind == kindUpdate && !e.update.known:
 		return fmt.Errorf("an update event of %s has no rawUpdateDescription", e.ns)
-	case (e.kind == kindInsert || e.kind == kindReplace) && e.full == nil:
+	case (e.kind == kindInsert || e.kind == kindReplace) && e.full == nil && !e.unread:
 		return fmt.Errorf("a %s event of %s has no document", e.kind, e.ns)
 	default:
 		return nil

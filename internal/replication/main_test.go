@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"slices"
 	"sync"
@@ -13,10 +14,12 @@ import (
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/enginetest"
+	"mongoferry/internal/initialsync"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/namespace"
 	"mongoferry/internal/ownership"
+	"mongoferry/internal/partition"
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
@@ -49,7 +52,7 @@ func rehearse(t *testing.T, before, history []bson.D) *rehearsal {
 		t.Fatal(err)
 	}
 	for _, c := range r.start.Collections {
-		r.before[c.UUID] = documents(t, r.src, c.NS)
+		r.before[c.UUID] = documents(t, r.src, migration.Namespace{DB: c.NS.DB, Collection: c.Storage()})
 	}
 	r.run(history)
 	if r.end, err = mongodb.AppendNote(t.Context(), r.src, "end"); err != nil {
@@ -116,8 +119,8 @@ func (r *rehearsal) reset() *ownership.Ledger {
 		if err := cols.Put(ctx, c); err != nil {
 			r.t.Fatal(err)
 		}
-		if docs := r.before[c.UUID]; len(docs) > 0 && c.Kind == catalog.KindCollection {
-			insert := bson.D{{Key: "insert", Value: c.NS.Collection}, {Key: "documents", Value: docs}, {Key: "bypassDocumentValidation", Value: true}}
+		if docs := r.before[c.UUID]; len(docs) > 0 && c.HasDocuments() {
+			insert := bson.D{{Key: "insert", Value: c.Storage()}, {Key: "documents", Value: docs}, {Key: "bypassDocumentValidation", Value: true}}
 			if err := r.dst.Write(ctx, r.db, insert); err != nil {
 				r.t.Fatal(err)
 			}
@@ -143,7 +146,25 @@ func (r *rehearsal) applier(gate migration.Gate, repeated bool) (*Applier, error
 	return New(r.t.Context(), Config{
 		Source: r.src, Destination: dst, Log: zap.NewNop(), Map: catalog.NewMap(dst, r.meta), Filter: r.filter,
 		Ledger: ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated, MetaDB: r.meta, Writers: 2,
+		Copier: copier{r.src, dst, mongodb.NewSlot(dst, zap.NewNop(), r.meta, attempt.SlotName("adopt"), attempt.Epoch)},
 	})
+}
+
+// copier is what the activities give an applier.
+type copier struct {
+	src, dst *mongodb.Client
+	slot     *mongodb.Slot
+}
+
+func (c copier) Copy(ctx context.Context, m *catalog.Map, col catalog.Collection, after migration.OpTime) (migration.OpTime, error) {
+	_, err := initialsync.Copy(ctx, initialsync.Task{
+		Source: c.src, Destination: c.dst, Log: zap.NewNop(), Map: m, Part: partition.Whole(col), After: after,
+		Slot: c.slot, Progress: func(initialsync.Progress) {},
+	})
+	if err != nil {
+		return migration.OpTime{}, err
+	}
+	return mongodb.ReadableOpTime(ctx, c.src)
 }
 
 // apply applies the history from its start. SafeAfter is as after a copy that
@@ -186,7 +207,7 @@ func (r *rehearsal) same(when string) {
 			r.t.Fatal(err)
 		}
 		for _, c := range cols {
-			if c.Kind == catalog.KindCollection {
+			if c.HasDocuments() {
 				r.sameDocuments(when, c, side, other)
 			}
 		}
@@ -195,7 +216,8 @@ func (r *rehearsal) same(when string) {
 
 func (r *rehearsal) sameDocuments(when string, c catalog.Collection, a, b *mongodb.Client) {
 	r.t.Helper()
-	x, y := documents(r.t, a, c.NS), documents(r.t, b, c.NS)
+	stored := migration.Namespace{DB: c.NS.DB, Collection: c.Storage()}
+	x, y := documents(r.t, a, stored), documents(r.t, b, stored)
 	if len(x) != len(y) {
 		r.t.Errorf("%s: %s has %d documents on the %s and %d on the %s", when, c.NS, len(x), a.Name(), len(y), b.Name())
 	}

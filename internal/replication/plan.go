@@ -83,6 +83,11 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 // apply adds an event on top of those before it.
 func (c *change) apply(e *event, stale bool) {
 	c.at = e.at
+	if e.unread {
+		c.id = e.id
+		c.refetch()
+		return
+	}
 	switch e.kind {
 	case kindInsert, kindReplace:
 		c.base, c.full, c.updates, c.id = baseDocument, e.full, nil, e.id

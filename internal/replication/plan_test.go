@@ -179,7 +179,7 @@ func TestEventsThatAreNotWhole(t *testing.T) {
 		"delete without key":         {token, kind("delete"), uuid},
 		"update without description": {token, kind("update"), id, uuid, {Key: "updateDescription", Value: 1}},
 	} {
-		if e, err := parseEvent(raw(t, doc)); err == nil {
+		if e, err := parseEvent(raw(t, doc), false); err == nil {
 			t.Errorf("%s was taken for %+v", name, e)
 		}
 	}

@@ -46,6 +46,9 @@ type reader struct {
 	token  bson.Raw
 	// fragments are the parts, so far, of an event too large for one document.
 	fragments []bson.Raw
+	// lean is how many events are still read without what they say of the document,
+	// since one of them is too large with it.
+	lean int
 }
 
 // run sends batches until the context ends or an error that repeating does not
@@ -58,9 +61,16 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 			case mongodb.CodeCursorNotFound, codeCappedPositionLost:
 				continue
 			case mongodb.CodeBSONObjectTooLarge, codeCannotSplit:
-				return &migration.Fault{Kind: migration.Unsupported, Message: "the description of one update is over 16 MB, " +
-					"more than a change stream can carry: start a new migration", Err: err}
+				if r.lean > 0 {
+					return mongodb.Refusal(migration.UnexpectedChange, "read the change stream, even without documents (an _id is too large for it)", err)
+				}
+				r.log.Info("a change is larger than the change stream can carry: the document is read from its collection instead", zap.Error(err))
+				r.lean = streamBatch + 1 // at most so many were in the reply that failed
+				continue
 			case 0: // not the server's answer, or none
+				if err == nil {
+					continue // with documents again
+				}
 				return err
 			default:
 				return mongodb.Refusal(migration.UnexpectedChange, "read the change stream", err)
@@ -71,7 +81,12 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 
 func (r *reader) stream(ctx context.Context, out chan<- readBatch) error {
 	r.fragments = nil
-	cursor, err := mongodb.OpenStream(ctx, r.source, r.token, streamBatch)
+	open := mongodb.OpenStream
+	if r.lean > 0 {
+		open = mongodb.OpenLeanStream
+	}
+	wasLean := r.lean > 0
+	cursor, err := open(ctx, r.source, r.token, streamBatch)
 	if err != nil {
 		return err
 	}
@@ -101,7 +116,21 @@ func (r *reader) stream(ctx context.Context, out chan<- readBatch) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if wasLean && r.slim(len(batch.events)) {
+			return nil
+		}
 	}
+}
+
+// slim counts events that were read without documents, and says when enough
+// were; an empty batch is beyond the event that needed it too.
+func (r *reader) slim(events int) (enough bool) {
+	r.lean -= events
+	if events == 0 && len(r.fragments) == 0 {
+		r.lean = 0
+	}
+	r.lean = max(r.lean, 0)
+	return r.lean == 0
 }
 
 // take parses a raw batch. Where it ends inside a split event, the checkpoint is
@@ -118,7 +147,7 @@ func (r *reader) take(raw *mongodb.Batch) (readBatch, error) {
 		if !whole {
 			continue
 		}
-		e, err := parseEvent(doc)
+		e, err := parseEvent(doc, r.lean > 0)
 		if err != nil {
 			return batch, err
 		}

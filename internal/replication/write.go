@@ -112,9 +112,9 @@ func (w *writer) flush(ctx context.Context) error {
 	owners := w.owners
 	b := bsoncore.NewDocumentBuilder()
 	if w.deletes {
-		b.AppendString("delete", w.to.NS.Collection).AppendArray("deletes", w.statements.Build())
+		b.AppendString("delete", w.to.Storage()).AppendArray("deletes", w.statements.Build())
 	} else {
-		b.AppendString("update", w.to.NS.Collection).AppendArray("updates", w.statements.Build())
+		b.AppendString("update", w.to.Storage()).AppendArray("updates", w.statements.Build())
 		w.slot.AppendOptions(b)
 	}
 	b.AppendBoolean("ordered", false).AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
