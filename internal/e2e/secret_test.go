@@ -23,8 +23,8 @@ func TestPasswordStaysSecret(t *testing.T) {
 	t.Parallel()
 	s := newStackOf(t, devstack.ReplicaSetOptions{Auth: true})
 	const password, encoded = "hun/ter:2@wo%rld", "hun%2Fter%3A2%40wo%25rld"
-	addUser(t, s.source, "ferry", password, "backup", "readAnyDatabase", "clusterMonitor")
-	addUser(t, s.dest, "ferry", password, "restore", "readWriteAnyDatabase", "clusterMonitor")
+	addDocumentedUser(t, s.source, "ferry", password, "ferrySource")
+	addDocumentedUser(t, s.dest, "ferry", password, "ferryDestination")
 	addUser(t, s.source, "app", "app", "readWriteAnyDatabase", "dbAdminAnyDatabase")
 	worker := s.worker()
 	fill(t, s.source, 2000)

@@ -47,6 +47,11 @@ func fill(t *testing.T, c *mongo.Client, documents int) {
 	must(db.RunCommand(ctx, bson.D{{Key: "create", Value: "clustered"},
 		{Key: "clusteredIndex", Value: bson.D{{Key: "key", Value: bson.D{{Key: "_id", Value: 1}}}, {Key: "unique", Value: true}}}}).Err())
 	must(db.CreateCollection(ctx, "valid", options.CreateCollection().SetValidator(bson.D{{Key: "n", Value: bson.D{{Key: "$gte", Value: 0}}}})))
+	must(db.CreateCollection(ctx, "series", options.CreateCollection().SetTimeSeriesOptions(options.TimeSeries().SetTimeField("t").SetMetaField("m"))))
+	_, err := db.Collection("series").InsertMany(ctx, []any{bson.D{{Key: "t", Value: bson.DateTime(1)}, {Key: "m", Value: 1}}, bson.D{{Key: "t", Value: bson.DateTime(2)}}})
+	must(err)
+	_, err = db.Collection("system.js").InsertOne(ctx, bson.D{{Key: "_id", Value: "f"}, {Key: "value", Value: bson.JavaScript("function () {}")}})
+	must(err)
 	must(db.CreateView(ctx, "cheap", "orders", bson.A{bson.D{{Key: "$match", Value: bson.D{{Key: "n", Value: bson.D{{Key: "$lt", Value: 5}}}}}}}))
 	pad := strings.Repeat("x", 900)
 	for from := 0; from < documents; from += 1000 {
@@ -64,7 +69,7 @@ func fill(t *testing.T, c *mongo.Client, documents int) {
 			must(err)
 		}
 	}
-	_, err := db.Collection("orders").Indexes().CreateMany(ctx, []mongo.IndexModel{
+	_, err = db.Collection("orders").Indexes().CreateMany(ctx, []mongo.IndexModel{
 		{Keys: bson.D{{Key: "n", Value: 1}}, Options: options.Index().SetUnique(true)},
 		{Keys: bson.D{{Key: "at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(36000)},
 		{Keys: bson.D{{Key: "pad", Value: 1}, {Key: "n", Value: -1}}, Options: options.Index().SetSparse(true)},
@@ -120,7 +125,7 @@ func (w *workload) operation(ctx context.Context, r *rand.Rand, id int64) error 
 	orders := w.client.Database("shop").Collection("orders")
 	some := bson.D{{Key: "_id", Value: r.Int64N(500)}}
 	var err error
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0, 1:
 		doc := bson.D{{Key: "_id", Value: id}, {Key: "n", Value: id}}
 		if _, err = orders.InsertOne(ctx, doc); err == nil {
@@ -145,6 +150,9 @@ func (w *workload) operation(ctx context.Context, r *rand.Rand, id int64) error 
 	case 7:
 		_, err = w.client.Database("shop").Collection("log").InsertOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "n", Value: id}})
 	case 8:
+		doc := bson.D{{Key: "t", Value: bson.DateTime(1000 * id)}, {Key: "m", Value: id % 3}, {Key: "v", Value: id}}
+		_, err = w.client.Database("shop").Collection("series").InsertOne(ctx, doc)
+	case 9:
 		name := fmt.Sprintf("Name%d", r.IntN(200))
 		_, err = w.client.Database("shop").Collection("names").ReplaceOne(ctx, bson.D{{Key: "_id", Value: strings.ToLower(name)}},
 			bson.D{{Key: "n", Value: id}}, options.Replace().SetUpsert(true))

@@ -14,17 +14,16 @@ import (
 // need is an action on a resource, and the built-in role that holds it.
 type need struct {
 	action, role, why string
-	// cluster: on the cluster resource; otherwise on any database.
-	cluster bool
+	on                scope
 }
 
 // bothNeed is what tells which clusters these are, and who is at work on them.
 func bothNeed() []need {
 	return []need{
-		{action: "getParameter", role: "clusterMonitor", why: "to read the feature compatibility version", cluster: true},
-		{action: "replSetGetConfig", role: "clusterMonitor", why: "to tell the clusters apart", cluster: true},
-		{action: "serverStatus", role: "clusterMonitor", why: "to see open transactions and a write block", cluster: true},
-		{action: "inprog", role: "clusterMonitor", why: "to see index builds", cluster: true},
+		{action: "getParameter", role: "clusterMonitor", why: "to read the feature compatibility version", on: cluster},
+		{action: "replSetGetConfig", role: "clusterMonitor", why: "to tell the clusters apart", on: cluster},
+		{action: "serverStatus", role: "clusterMonitor", why: "to see open transactions and a write block", on: cluster},
+		{action: "inprog", role: "clusterMonitor", why: "to see index builds", on: cluster},
 	}
 }
 
@@ -34,14 +33,14 @@ func sourceNeeds(mode migration.SourceWrites) []need {
 		{action: "changeStream", role: "readAnyDatabase", why: "to follow changes"},
 		{action: "listCollections", role: "backup", why: "to read the catalog"},
 		{action: "listIndexes", role: "backup", why: "to read the catalog"},
-		{action: "listDatabases", role: "backup", why: "to read the catalog", cluster: true},
+		{action: "listDatabases", role: "backup", why: "to read the catalog", on: cluster},
 		{action: "collStats", role: "clusterMonitor", why: "to measure the collections"},
-		{action: "appendOplogNote", role: "backup", why: "to mark the end of the changes", cluster: true},
-		{action: "useUUID", role: "backup", why: "to read collections that are renamed", cluster: true},
+		{action: "appendOplogNote", role: "backup", why: "to mark the end of the changes", on: cluster},
+		{action: "useUUID", role: "backup", why: "to read collections that are renamed", on: cluster},
 	}...)
 	if mode == migration.BlockWrites {
 		needs = append(needs, need{action: "setUserWriteBlockMode", role: "backup",
-			why: "to block writes at cutover; or stop them yourself and give --source-writes stopped", cluster: true})
+			why: "to block writes at cutover; or stop them yourself and give --source-writes stopped", on: cluster})
 	}
 	return needs
 }
@@ -58,13 +57,25 @@ func destinationNeeds() []need {
 		{action: "find", role: "readWriteAnyDatabase", why: "to look at what is there"},
 		{action: "listCollections", role: "readWriteAnyDatabase", why: "to look at what is there"},
 		{action: "listIndexes", role: "readWriteAnyDatabase", why: "to look at what is there"},
-		{action: "listDatabases", role: "readWriteAnyDatabase", why: "to look at what is there", cluster: true},
-		{action: "useUUID", role: "restore", why: "to look at collections that are renamed", cluster: true},
+		{action: "listDatabases", role: "readWriteAnyDatabase", why: "to look at what is there", on: cluster},
+		{action: "useUUID", role: "restore", why: "to look at collections that are renamed", on: cluster},
 		{action: "convertToCapped", role: "readWriteAnyDatabase", why: "to create capped collections"},
 		{action: "dropIndex", role: "readWriteAnyDatabase", why: "to apply changes of indexes"},
 		{action: "renameCollectionSameDB", role: "readWriteAnyDatabase", why: "to apply renames"},
 		{action: "bypassDocumentValidation", role: "restore", why: "to copy documents that a validator would refuse"},
 	}...)
+}
+
+// require blocks for every right that is missing and gives their number.
+func (c *checker) require(side string, granted grants, needs []need) (missing int) {
+	for _, n := range needs {
+		if granted.allows(n) {
+			continue
+		}
+		missing++
+		c.block(side+" rights", "grant the role "+n.role+" on admin (docs/security.md)", "the user on the %s lacks %s, needed %s", side, n.action, n.why)
+	}
+	return missing
 }
 
 // checkRights asks each server what its user may do. Without access control
@@ -80,6 +91,7 @@ func (c *checker) checkSide(ctx context.Context, client *mongodb.Client) {
 	if client == c.src {
 		needs = sourceNeeds(c.spec.SourceWrites)
 	}
+	needs = append(needs, systemNeeds(client.Name())...)
 	reply, err := client.Run(ctx, "admin", bson.D{{Key: "connectionStatus", Value: 1}, {Key: "showPrivileges", Value: true}})
 	if err != nil {
 		c.block(check, "", "%s", err)
@@ -95,61 +107,9 @@ func (c *checker) checkSide(ctx context.Context, client *mongodb.Client) {
 		c.pass(check, "the %s has no access control", client.Name())
 		return
 	}
-	missing := 0
-	for _, n := range needs {
-		if granted.allows(n) {
-			continue
-		}
-		missing++
-		c.block(check, "grant the role "+n.role+" on admin (docs/security.md)", "the user on the %s lacks %s, needed %s", client.Name(), n.action, n.why)
-	}
-	if missing == 0 {
+	if c.require(client.Name(), granted, needs) == 0 {
 		c.pass(check, "the user on the %s has every right it needs", client.Name())
 	}
-}
-
-// grants are actions by whether they hold for the cluster or any database.
-type grants struct{ cluster, anyDatabase map[string]bool }
-
-func (g grants) allows(n need) bool {
-	held := g.anyDatabase
-	if n.cluster {
-		held = g.cluster
-	}
-	return held[n.action] || held["anyAction"]
-}
-
-func privileges(reply bson.Raw) (grants, bool, error) {
-	var status struct {
-		AuthInfo struct {
-			Users      []bson.Raw `bson:"authenticatedUsers"`
-			Privileges []struct {
-				Resource struct {
-					Cluster     bool    `bson:"cluster"`
-					AnyResource bool    `bson:"anyResource"`
-					DB          *string `bson:"db"`
-					Collection  *string `bson:"collection"`
-				} `bson:"resource"`
-				Actions []string `bson:"actions"`
-			} `bson:"authenticatedUserPrivileges"`
-		} `bson:"authInfo"`
-	}
-	g := grants{cluster: map[string]bool{}, anyDatabase: map[string]bool{}}
-	if err := bson.Unmarshal(reply, &status); err != nil {
-		return g, false, err
-	}
-	for _, p := range status.AuthInfo.Privileges {
-		everywhere := p.Resource.DB != nil && *p.Resource.DB == "" && p.Resource.Collection != nil && *p.Resource.Collection == ""
-		for _, action := range p.Actions {
-			if p.Resource.Cluster || p.Resource.AnyResource {
-				g.cluster[action] = true
-			}
-			if everywhere || p.Resource.AnyResource {
-				g.anyDatabase[action] = true
-			}
-		}
-	}
-	return g, len(status.AuthInfo.Users) > 0, nil
 }
 
 // checkTLS warns of connections that others could read.
