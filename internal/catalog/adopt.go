@@ -103,14 +103,15 @@ func awaitClones(ctx context.Context, src *mongodb.Client) error {
 // readByUUID reads options and indexes of a collection as they are on the source
 // now, whatever it is called there; nil when it is gone.
 func readByUUID(ctx context.Context, src *mongodb.Client, c Collection) (*Collection, error) {
-	found, err := find(ctx, src, c.NS.DB, bson.D{{Key: "info.uuid", Value: c.UUID.Binary()}})
-	if err != nil || found == nil {
+	found, err := list(ctx, src, c.NS.DB, bson.D{{Key: "info.uuid", Value: c.UUID.Binary()}})
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	found.NS, found.Kind = c.NS, KindCollection
-	exists, err := readIndexes(ctx, src, found)
+	there := found[0]
+	there.NS = c.NS
+	exists, err := readIndexes(ctx, src, &there)
 	if err != nil || !exists {
 		return nil, err
 	}
-	return found, nil
+	return &there, nil
 }

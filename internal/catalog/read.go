@@ -97,15 +97,17 @@ func ReadDatabase(ctx context.Context, c *mongodb.Client, db string, f namespace
 // Find gives the collection of that name on a cluster without its indexes, nil
 // when there is none.
 func Find(ctx context.Context, c *mongodb.Client, ns migration.Namespace) (*Collection, error) {
-	return find(ctx, c, ns.DB, bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: bson.A{ns.Collection, ns.Buckets().Collection}}}}})
-}
-
-func find(ctx context.Context, c *mongodb.Client, db string, filter bson.D) (*Collection, error) {
-	found, err := list(ctx, c, db, filter)
-	if err != nil || len(found) == 0 {
+	names := bson.A{ns.Collection, ns.Buckets().Collection}
+	found, err := list(ctx, c, ns.DB, bson.D{{Key: "name", Value: bson.D{{Key: "$in", Value: names}}}})
+	if err != nil {
 		return nil, err
 	}
-	return &found[0], nil
+	for _, col := range found {
+		if col.NS == ns {
+			return &col, nil
+		}
+	}
+	return nil, nil
 }
 
 // list gives the collections and views of a database that the filter of

@@ -26,6 +26,9 @@ type ReplicaSetOptions struct {
 	Auth       bool
 	OplogMB    int
 	Standalone bool
+	// FewFiles makes the server close files that were not used for some seconds: for
+	// thousands of collections where the system allows it few files.
+	FewFiles bool
 }
 
 // ReplicaSet is a replica set of one member, or a standalone server.
@@ -79,6 +82,9 @@ func (r *ReplicaSet) start(ctx context.Context, first bool) error {
 		"--dbpath", r.dir, "--port", strconv.Itoa(r.port), "--bind_ip", "127.0.0.1", "--nounixsocket",
 		"--wiredTigerCacheSizeGB", strconv.FormatFloat(cache, 'f', -1, 64),
 		"--setParameter", "diagnosticDataCollectionEnabled=false", "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0",
+	}
+	if r.opts.FewFiles {
+		args = append(args, "--wiredTigerEngineConfigString", "file_manager=(close_idle_time=3,close_scan_interval=1,close_handle_minimum=500)")
 	}
 	if !r.opts.Standalone {
 		args = append(args, "--replSet", r.opts.Name)
