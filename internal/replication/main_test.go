@@ -3,12 +3,14 @@ package replication
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"go.uber.org/zap"
 
 	"mongoferry/internal/catalog"
@@ -20,12 +22,14 @@ import (
 	"mongoferry/internal/namespace"
 	"mongoferry/internal/ownership"
 	"mongoferry/internal/partition"
+	"mongoferry/internal/scenario"
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
 // rehearsal is a piece of the source's history, from a start point to its end,
-// that can be applied to a destination again and again.
+// that can be applied to a destination again and again. It lives in the
+// databases of a scenario.
 type rehearsal struct {
 	t        *testing.T
 	db, meta string
@@ -34,31 +38,44 @@ type rehearsal struct {
 	start    catalog.Start
 	before   map[catalog.UUID][]bson.Raw
 	end      migration.OpTime
+	resets   int
 }
 
 // rehearse runs commands on the test's database of the source: those before the
 // start point, and those of the history.
 func rehearse(t *testing.T, before, history []bson.D) *rehearsal {
 	t.Helper()
-	r := &rehearsal{t: t, db: databaseOf(t), before: map[catalog.UUID][]bson.Raw{}}
-	r.meta = r.db + "_meta"
+	r := newRehearsal(t, databaseOf(t))
+	r.live(func() { r.run(before) }, func() { r.run(history) })
+	return r
+}
+
+func newRehearsal(t *testing.T, db string) *rehearsal {
+	t.Helper()
+	r := &rehearsal{t: t, db: db, meta: db + "_meta", before: map[catalog.UUID][]bson.Raw{}}
 	r.src, r.dst = enginetest.Source(t), enginetest.Destination(t)
 	var err error
-	if r.filter, err = namespace.Parse([]string{r.db}, []string{r.db + ".outside"}, r.meta); err != nil {
-		t.Fatal(err)
-	}
-	r.run(before)
-	if r.start, err = catalog.ReadConsistent(t.Context(), r.src, r.filter); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range r.start.Collections {
-		r.before[c.UUID] = documents(t, r.src, migration.Namespace{DB: c.NS.DB, Collection: c.Storage()})
-	}
-	r.run(history)
-	if r.end, err = mongodb.AppendNote(t.Context(), r.src, "end"); err != nil {
+	if r.filter, err = namespace.Parse(scenario.Databases(db), []string{db + ".outside"}, r.meta); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// live makes the history, with the start point between before and history.
+func (r *rehearsal) live(before, history func()) {
+	r.t.Helper()
+	before()
+	var err error
+	if r.start, err = catalog.ReadConsistent(r.t.Context(), r.src, r.filter); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, c := range r.start.Collections {
+		r.before[c.UUID] = documents(r.t, r.src, stored(c))
+	}
+	history()
+	if r.end, err = mongodb.AppendNote(r.t.Context(), r.src, "end"); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // databaseOf makes a database's name of a test's.
@@ -97,11 +114,16 @@ func documents(t *testing.T, c *mongodb.Client, ns migration.Namespace) []bson.R
 	return docs
 }
 
+// stored is where a collection's documents are.
+func stored(c catalog.Collection) migration.Namespace {
+	return migration.Namespace{DB: c.NS.DB, Collection: c.Storage()}
+}
+
 // reset makes the destination what the source was at the start point.
 func (r *rehearsal) reset() *ownership.Ledger {
 	r.t.Helper()
 	ctx := r.t.Context()
-	for _, db := range []string{r.db, r.meta} {
+	for _, db := range append(scenario.Databases(r.db), r.meta) {
 		if _, err := r.dst.Run(ctx, db, bson.D{{Key: "dropDatabase", Value: 1}, mongodb.Durable()}); err != nil {
 			r.t.Fatal(err)
 		}
@@ -111,6 +133,11 @@ func (r *rehearsal) reset() *ownership.Ledger {
 		r.t.Fatal(err)
 	}
 	cols := catalog.NewMap(r.dst, r.meta)
+	r.resets++
+	slot := mongodb.NewSlot(r.dst, zap.NewNop(), r.meta, fmt.Sprintf("copy %s %d", r.db, r.resets), 1)
+	if err := slot.Take(ctx); err != nil {
+		r.t.Fatal(err)
+	}
 	for _, c := range r.start.Collections {
 		var err error
 		if c.Dest, err = catalog.Create(ctx, r.dst, c); err != nil {
@@ -119,17 +146,37 @@ func (r *rehearsal) reset() *ownership.Ledger {
 		if err := cols.Put(ctx, c); err != nil {
 			r.t.Fatal(err)
 		}
-		if docs := r.before[c.UUID]; len(docs) > 0 && c.HasDocuments() {
-			insert := bson.D{{Key: "insert", Value: c.Storage()}, {Key: "documents", Value: docs}, {Key: "bypassDocumentValidation", Value: true}}
-			if err := r.dst.Write(ctx, r.db, insert); err != nil {
-				r.t.Fatal(err)
-			}
+		if c.HasDocuments() {
+			r.copy(slot, c)
 		}
 		if _, err := catalog.BuildIndexes(ctx, r.dst, c); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	return ledger
+}
+
+// copy inserts a collection's documents as they were at the start point, one
+// command for every few of them.
+func (r *rehearsal) copy(slot *mongodb.Slot, c catalog.Collection) {
+	r.t.Helper()
+	const some = 1000
+	for docs := r.before[c.UUID]; len(docs) > 0; {
+		n, size := 0, 0
+		array := bsoncore.NewArrayBuilder()
+		for n < len(docs) && n < some && (n == 0 || size+len(docs[n]) < 8<<20) {
+			array.AppendDocument(bsoncore.Document(docs[n]))
+			size += len(docs[n])
+			n++
+		}
+		b := bsoncore.NewDocumentBuilder().AppendString("insert", c.Storage()).AppendArray("documents", array.Build())
+		slot.AppendOptions(b)
+		reply, err := slot.Write(r.t.Context(), c.NS.DB, bson.Raw(b.Build()))
+		if err != nil || len(reply.Errors) > 0 {
+			r.t.Fatalf("insert into %s: %v %v", c.NS, err, reply.Errors)
+		}
+		docs = docs[n:]
+	}
 }
 
 // applier is a new attempt; gate, when not nil, may stop it.
@@ -202,7 +249,7 @@ func (r *rehearsal) same(when string) {
 	}
 	for _, side := range []*mongodb.Client{r.src, r.dst} {
 		other := map[*mongodb.Client]*mongodb.Client{r.src: r.dst, r.dst: r.src}[side]
-		cols, err := catalog.ReadDatabase(r.t.Context(), side, r.db, r.filter)
+		cols, err := catalog.Read(r.t.Context(), side, r.filter)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -216,8 +263,7 @@ func (r *rehearsal) same(when string) {
 
 func (r *rehearsal) sameDocuments(when string, c catalog.Collection, a, b *mongodb.Client) {
 	r.t.Helper()
-	stored := migration.Namespace{DB: c.NS.DB, Collection: c.Storage()}
-	x, y := documents(r.t, a, stored), documents(r.t, b, stored)
+	x, y := documents(r.t, a, stored(c)), documents(r.t, b, stored(c))
 	if len(x) != len(y) {
 		r.t.Errorf("%s: %s has %d documents on the %s and %d on the %s", when, c.NS, len(x), a.Name(), len(y), b.Name())
 	}

@@ -1,0 +1,62 @@
+package replication
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"mongoferry/internal/scenario"
+)
+
+const scenarios = "../../testdata/scenarios"
+
+// TestScenarios applies the history of every scenario, and then again from its
+// start, as an attempt does that knows of no other. MONGOFERRY_SCENARIO is a
+// pattern of those wanted.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	eachScenario(t, func(t *testing.T, s scenario.Scenario) {
+		r := rehearseScenario(t, s)
+		r.reset()
+		for _, when := range []string{"once", "again"} {
+			if _, err := r.apply(nil, when == "again"); err != nil {
+				t.Fatal(err)
+			}
+			r.same(when)
+		}
+	})
+}
+
+func eachScenario(t *testing.T, run func(t *testing.T, s scenario.Scenario)) {
+	t.Helper()
+	all, err := scenario.Load(scenarios, os.Getenv("MONGOFERRY_SCENARIO"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			if why := scenario.NotYet[s.Name]; why != "" {
+				t.Skip(why)
+			}
+			t.Parallel()
+			run(t, s)
+		})
+	}
+}
+
+// rehearseScenario lives a scenario on the source. Some are lived by several tests
+// at once.
+func rehearseScenario(t *testing.T, s scenario.Scenario) *rehearsal {
+	t.Helper()
+	test, _, _ := strings.Cut(t.Name(), "/")
+	r := newRehearsal(t, s.Name+"_"+test[len("Test"):][:1])
+	runner := scenario.NewRunner(r.src, r.db)
+	part := func(ops []scenario.Operation) {
+		t.Helper()
+		if err := runner.Run(t.Context(), ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.live(func() { part(s.Before) }, func() { part(s.During); part(s.After) })
+	return r
+}
