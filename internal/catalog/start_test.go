@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
 
@@ -54,4 +55,50 @@ func TestReadConsistent(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReadConsistentWaitsForClones: a conversion to capped fills a collection
+// without events. One that was copied in the middle of it would lack the rest.
+func TestReadConsistentWaitsForClones(t *testing.T) {
+	t.Parallel()
+	src, _, _ := pair(t)
+	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
+	docs := make([]bson.D, 50_000)
+	for i := range docs {
+		docs[i] = bson.D{e("_id", i)}
+	}
+	insert(t, src, ns, docs...)
+	converted := make(chan error)
+	go func() {
+		_, err := src.Run(t.Context(), ns.DB, bson.D{e("convertToCapped", ns.Collection), e("size", 64<<20)})
+		converted <- err
+	}()
+	for len(half(t, src, ns.DB)) == 0 {
+		select {
+		case err := <-converted:
+			t.Fatalf("the conversion was never seen under way, it ended with %v", err)
+		default:
+		}
+	}
+	start, err := ReadConsistent(t.Context(), src, only(t, ns.DB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(start.Collections) != 1 || !start.Collections[0].Capped() {
+		t.Errorf("the catalog shows the middle of a conversion: %+v", start.Collections)
+	}
+	if err := <-converted; err != nil {
+		t.Error(err)
+	}
+}
+
+// half are the collections that a conversion is filling.
+func half(t *testing.T, src *mongodb.Client, db string) []bson.Raw {
+	t.Helper()
+	docs, err := mongodb.All(t.Context(), src, db, bson.D{e("listCollections", 1), e("nameOnly", true),
+		e("filter", bson.D{e("name", bson.D{e("$regex", "convertToCapped")})})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
 }
