@@ -23,6 +23,7 @@ func TestManyCollections(t *testing.T) {
 		n = 10_000
 	}
 	s := newStackOf(t, devstack.ReplicaSetOptions{FewFiles: true})
+	s.patience = max(patience, time.Duration(n)*patience/1000)
 	began := time.Now()
 	passed := func(what string) {
 		t.Logf("%s: %s", what, time.Since(began).Round(time.Millisecond))

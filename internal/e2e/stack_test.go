@@ -52,6 +52,8 @@ type stack struct {
 	source   *mongo.Client
 	dest     *mongo.Client
 	workers  int
+	// patience bounds the wait for a status.
+	patience time.Duration
 }
 
 func newStack(t testing.TB) *stack {
@@ -65,7 +67,7 @@ func newStackOf(t testing.TB, o devstack.ReplicaSetOptions) *stack {
 	src, dst := o, o
 	src.Name, dst.Name = "src", "dst"
 	s := &stack{
-		t: t, key: newKey(),
+		t: t, key: newKey(), patience: patience,
 		src:      devstack.NewReplicaSet(t, src),
 		dst:      devstack.NewReplicaSet(t, dst),
 		temporal: devstack.NewTemporal(t),
@@ -161,7 +163,7 @@ func (s *stack) await(id, what string, wanted func(migration.Status) bool) migra
 	s.t.Helper()
 	var last migration.Status
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(s.patience); time.Now().Before(end); {
 		if last, err = s.statusWithin(id, time.Second); err == nil && wanted(last) {
 			return last
 		}
