@@ -35,13 +35,23 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 		return Progress{}, err
 	}
 	if t.Part.Natural {
-		var err error
-		if target, err = startOver(ctx, t, target); err != nil {
-			return Progress{}, err
-		}
-		t.Resume = bson.RawValue{}
+		return t.inOrder(ctx, target)
 	}
 	return t.transfer(ctx, target)
+}
+
+// inOrder copies a capped collection, from its beginning as often as the cursor is
+// lost on the way.
+func (t Task) inOrder(ctx context.Context, target catalog.Collection) (done Progress, err error) {
+	t.Resume = bson.RawValue{}
+	err = mongodb.Retry(ctx, t.Log, "copy "+t.Part.NS.String()+" in its order", func() error {
+		if target, err = startOver(ctx, t, target); err != nil {
+			return err
+		}
+		done, err = t.transfer(ctx, target)
+		return err
+	})
+	return done, err
 }
 
 func (t Task) transfer(ctx context.Context, to catalog.Collection) (Progress, error) {
@@ -85,7 +95,7 @@ func (t Task) read(ctx context.Context, out chan<- batch) error {
 		}
 	}
 	if t.Part.Natural {
-		// Whatever breaks it off, the next attempt begins anew.
+		// Whatever breaks it off, it begins anew.
 		return t.readFrom(ctx, bson.RawValue{}, send)
 	}
 	return mongodb.Retry(ctx, t.Log, "read "+t.Part.NS.String(), func() error {

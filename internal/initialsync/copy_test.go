@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -132,6 +133,37 @@ func TestCapped(t *testing.T) {
 	}
 	if _, err := Copy(t.Context(), k.task(part, func(Progress) {})); err != nil {
 		t.Fatal(err)
+	}
+	k.same()
+}
+
+// TestCappedLosesItsCursor: the copy begins anew by itself.
+func TestCappedLosesItsCursor(t *testing.T) {
+	t.Parallel()
+	k := newCopying(t, plain(8*batchSize, 10), bson.E{Key: "capped", Value: true}, bson.E{Key: "size", Value: 1 << 24})
+	part := k.parts(1 << 30)[0]
+	rename := func(from, to string) {
+		command := d("renameCollection", k.ns.DB+"."+from, "to", k.ns.DB+"."+to)
+		if _, err := k.src.Run(t.Context(), "admin", command); err != nil {
+			t.Error(err)
+		}
+	}
+	lose := sync.OnceFunc(func() { rename("c", "renamed") }) // that kills cursors
+	var begun int
+	last := int64(0)
+	_, err := Copy(t.Context(), k.task(part, func(p Progress) {
+		if p.Documents <= last || begun == 0 {
+			begun++
+		}
+		last = p.Documents
+		lose()
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rename("renamed", "c")
+	if begun != 2 {
+		t.Errorf("begun %d times: was the cursor lost?", begun)
 	}
 	k.same()
 }

@@ -28,6 +28,7 @@ const (
 	CodeCursorNotFound           = 43
 	CodeNamespaceExists          = 48
 	CodeMaxTimeMSExpired         = 50
+	CodeCappedPositionLost       = 136
 	CodeDollarPrefixedField      = 52
 	CodeInvalidOptions           = 72
 	CodeIndexOptionsConflict     = 85
@@ -177,8 +178,10 @@ func Code(err error) int32 {
 }
 
 // transientCodes are errors that pass by themselves: elections, shutdowns,
-// interruptions, exhausted tickets, write concern failures, a full disk.
+// interruptions, exhausted tickets, write concern failures, a full disk, and lost
+// cursors: the step that reads opens another.
 var transientCodes = map[int32]bool{
+	CodeCursorNotFound: true, CodeCappedPositionLost: true, CodeQueryPlanKilled: true,
 	6: true, 7: true, 24: true, 46: true, 63: true, 64: true, 79: true, 89: true, 91: true, 112: true, 133: true, 134: true,
 	50: true, 117: true, 189: true, 202: true, 211: true, 234: true, 237: true, 246: true, 262: true, 276: true, 290: true, 314: true, 358: true, 365: true, 9001: true,
 	10107: true, 11600: true, 11601: true, 11602: true, 12587: true, 13435: true, 13436: true, 14031: true, 50915: true,

@@ -31,12 +31,13 @@ func TestServerErrorClasses(t *testing.T) {
 			91, 189, 10107, 11600, 11602, 13435, 13436, // shutdowns and elections
 			24, 46, 112, 133, 134, 211, 234, 237, 246, 290, 314, 50915, CodeMaxTimeMSExpired, 117, 276, 365, 11601, 12587, 14031, // busy, interrupted, full
 			64, 79, // write concern
+			CodeCursorNotFound, CodeQueryPlanKilled, CodeCappedPositionLost, // the step opens another
 		}},
 		{class: refused, codes: []int32{
 			CodeBadValue, CodeNamespaceNotFound, CodeIndexNotFound, CodePathNotViable, CodeNonExistentPath, CodeNamespaceExists,
 			CodeDollarPrefixedField, CodeInvalidOptions, CodeIndexOptionsConflict, CodeIndexKeySpecsConflict,
 			CodeCannotConvertIndexUnique, CodeUserWritesBlocked, CodeBSONObjectTooLarge, CodeDuplicateKey,
-			CodeCursorNotFound, CodeQueryPlanKilled, CodeChangeStreamFatal, 8, 9, 59, 100,
+			CodeChangeStreamFatal, 8, 9, 59, 100,
 		}},
 		{class: refused, kind: migration.AccessDenied, codes: []int32{CodeUnauthorized, CodeAuthenticationFailed}},
 		{class: refused, kind: migration.HistoryLost, codes: []int32{CodeChangeStreamHistoryLost}},

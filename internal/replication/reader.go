@@ -16,10 +16,6 @@ import (
 // streamBatch bounds the events of one batch; 16 MB bound it too.
 const streamBatch = 10_000
 
-// codeCappedPositionLost ends a cursor whose place in the oplog is gone; the
-// resume token then tells whether the history is.
-const codeCappedPositionLost = 136
-
 // codeCannotSplit: one field of an event alone is larger than a document.
 const codeCannotSplit = 7182500
 
@@ -58,7 +54,7 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 		for {
 			err := r.stream(ctx, out)
 			switch mongodb.Code(err) {
-			case mongodb.CodeCursorNotFound, codeCappedPositionLost:
+			case mongodb.CodeCursorNotFound, mongodb.CodeCappedPositionLost: // the token tells whether the history is lost
 				continue
 			case mongodb.CodeBSONObjectTooLarge, codeCannotSplit:
 				if r.lean > 0 {
