@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
 )
 
 func d(pairs ...any) bson.D {
@@ -221,4 +223,38 @@ func TestLargest(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.same()
+}
+
+// TestValidatorsAreBypassed: what the source took before it had its validator is
+// copied all the same.
+func TestValidatorsAreBypassed(t *testing.T) {
+	t.Parallel()
+	k := newCopying(t, plain(10, 10))
+	validator := bson.E{Key: "validator", Value: d("never", d("$exists", true))}
+	for side, c := range map[string]*mongodb.Client{"source": k.src, "destination": k.dst} {
+		if _, err := c.Run(t.Context(), k.ns.DB, bson.D{{Key: "collMod", Value: "c"}, validator}); err != nil {
+			t.Fatalf("%s: %v", side, err)
+		}
+	}
+	for _, part := range k.parts(1 << 30) {
+		if _, err := Copy(t.Context(), k.task(part, func(Progress) {})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.same()
+}
+
+// TestDuplicateOfAnotherIndex: only an equal _id means that a document is there
+// already; any other equal key is a document that would be lost.
+func TestDuplicateOfAnotherIndex(t *testing.T) {
+	t.Parallel()
+	k := newCopying(t, []any{d("_id", 1, "n", 1), d("_id", 2, "n", 1)})
+	index := d("createIndexes", "c", "indexes", bson.A{d("name", "n", "key", d("n", 1), "unique", true)})
+	if _, err := k.dst.Run(t.Context(), k.ns.DB, index); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Copy(t.Context(), k.task(k.parts(1 << 30)[0], func(Progress) {}))
+	if migration.KindOf(err) != migration.WriteRefused || !strings.Contains(err.Error(), k.ns.String()) || !strings.Contains(err.Error(), "code 11000") {
+		t.Errorf("ended with %v", err)
+	}
 }
