@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -41,22 +42,25 @@ func Compare(ctx context.Context, src, dst *mongodb.Client, f namespace.Filter, 
 		there[c.NS.String()] = c
 	}
 	refused := m.failedIndexes()
-	diffs := surplus(want, have, m)
-	for _, w := range want {
+	found := make([][]Difference, len(want))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for n, w := range want {
 		h, ok := there[w.NS.String()]
 		if !ok {
-			diffs = append(diffs, Difference{w.NS.String(), "collection", "exists", "missing"})
+			found[n] = []Difference{{w.NS.String(), "collection", "exists", "missing"}}
 			continue
 		}
-		diffs = append(diffs, compareOptions(w, h)...)
-		diffs = append(diffs, compareIndexes(w, h, refused[w.NS])...)
-		counts, err := compareCounts(ctx, src, dst, w)
-		if err != nil {
-			return nil, err
-		}
-		diffs = append(diffs, counts...)
+		group.Go(func() error {
+			counts, err := compareCounts(ctx, src, dst, w)
+			found[n] = slices.Concat(compareOptions(w, h), compareIndexes(w, h, refused[w.NS]), counts)
+			return err
+		})
 	}
-	return diffs, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return append(surplus(want, have, m), slices.Concat(found...)...), nil
 }
 
 // putOff are the options that are restored after the destination is open, and
