@@ -1,9 +1,11 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -18,8 +20,8 @@ func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]mig
 	var specs []bson.Raw
 	var built []Index
 	for _, i := range c.secondary() {
-		if i.Unique() && c.hasPlainTwin(i) {
-			continue // built by Restore
+		if c.hasPlainTwin(i) {
+			continue // built at the fence or by Restore
 		}
 		specs = append(specs, i.forSync())
 		built = append(built, i)
@@ -66,14 +68,72 @@ func isRefusal(err error) bool {
 		e.Code != mongodb.CodeUserWritesBlocked
 }
 
+// maxReason bounds how much of a server's refusal is kept.
+const maxReason = 500
+
 func unsuccessful(c Collection, i Index, kind string, cause error) migration.UnsuccessfulIndex {
+	return unsuccessfulFor(c, i, kind, cause.Error())
+}
+
+func unsuccessfulFor(c Collection, i Index, kind, reason string) migration.UnsuccessfulIndex {
 	keys := map[string]any{}
-	if elements, err := i.key().Elements(); err == nil {
-		for _, e := range elements {
-			keys[e.Key()] = e.Value().String()
-		}
+	elements, _ := i.key().Elements() // without any, the name must do
+	for _, e := range elements {
+		keys[e.Key()] = direction(e.Value())
 	}
 	return migration.UnsuccessfulIndex{
-		Namespace: c.NS.String(), IndexName: i.Name, Type: kind, Keys: keys, Reason: migration.Redact(cause.Error()),
+		Namespace: c.NS.String(), IndexName: i.Name, Type: kind, Keys: keys, Reason: shorten(migration.Redact(reason), maxReason),
 	}
+}
+
+// direction is what stands behind a field in the keys of an index, as JSON has it.
+func direction(v bson.RawValue) any {
+	if number, ok := v.AsFloat64OK(); ok {
+		return number
+	}
+	if text, ok := v.StringValueOK(); ok {
+		return text
+	}
+	return v.String()
+}
+
+// Refused gives the indexes that the destination has refused to build, while they
+// are on the source.
+func (m *Map) Refused() []migration.UnsuccessfulIndex {
+	var out []migration.UnsuccessfulIndex
+	for _, c := range m.All() {
+		for _, i := range c.Indexes {
+			if i.Failed {
+				out = append(out, unsuccessfulFor(c, i, "failed", i.Reason))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b migration.UnsuccessfulIndex) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.IndexName, b.IndexName))
+	})
+	return out
+}
+
+// Building gives the indexes of a collection of the source that are being built
+// there. They are migrated when they are finished.
+func Building(ctx context.Context, src *mongodb.Client, ns migration.Namespace) ([]migration.UnsuccessfulIndex, error) {
+	specs, err := mongodb.All(ctx, src, ns.DB, bson.D{
+		{Key: "listIndexes", Value: ns.Collection}, {Key: "includeBuildUUIDs", Value: true},
+	})
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list indexes of %s: %w", ns, err)
+	}
+	var out []migration.UnsuccessfulIndex
+	for _, doc := range specs {
+		if _, err := doc.LookupErr("buildUUID"); err != nil {
+			continue
+		}
+		spec, _ := doc.Lookup("spec").DocumentOK()
+		name, _ := spec.Lookup("name").StringValueOK()
+		out = append(out, unsuccessfulFor(Collection{NS: ns}, Index{Name: name, Spec: spec}, "incomplete", "it is being built on the source"))
+	}
+	return out, nil
 }

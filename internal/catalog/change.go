@@ -141,12 +141,20 @@ func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string
 
 func (ch *Changer) dropIndexes(ctx context.Context, c Collection, names []string) error {
 	for _, name := range names {
-		_, err := ch.Destination.Run(ctx, c.NS.DB, bson.D{
-			{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
-		})
-		if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
-			return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)
+		if err := dropIndex(ctx, ch.Destination, c, name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// dropIndex drops an index; one that is not there is fine.
+func dropIndex(ctx context.Context, dst *mongodb.Client, c Collection, name string) error {
+	_, err := dst.Run(ctx, c.NS.DB, bson.D{
+		{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
+	})
+	if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
+		return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)
 	}
 	return nil
 }
@@ -164,6 +172,9 @@ func (ch *Changer) build(ctx context.Context, c Collection) error {
 	failed, err := BuildIndexes(ctx, ch.Destination, lacking)
 	if err != nil {
 		return err
+	}
+	for n := range c.Indexes { // what failed before was tried again
+		c.Indexes[n].Failed, c.Indexes[n].Reason = false, ""
 	}
 	c.MarkFailed(failed)
 	return ch.done(ctx, update{put: []Collection{c}})

@@ -48,11 +48,13 @@ const (
 )
 
 // Index is one index of the source: Spec is its listIndexes document as it is.
-// Failed says that the destination refused it, so that it may be missing there.
+// Failed says that the destination refused it, so that it may be missing there,
+// and Reason why.
 type Index struct {
 	Name   string   `bson:"name"`
 	Spec   bson.Raw `bson:"spec"`
 	Failed bool     `bson:"failed,omitempty"`
+	Reason string   `bson:"reason,omitempty"`
 }
 
 // Collection is a collection or view of the source. Options is what
@@ -155,7 +157,7 @@ func (c Collection) Secondary() int { return len(c.secondary()) }
 func (c *Collection) MarkFailed(failed []migration.UnsuccessfulIndex) {
 	for _, f := range failed {
 		if i, err := c.index(f.IndexName); err == nil {
-			i.Failed = true
+			i.Failed, i.Reason = true, f.Reason
 		}
 	}
 }

@@ -113,7 +113,7 @@ func compareIndexes(want, have Collection, refused []string) []Difference {
 		there[i.Name] = i
 	}
 	for _, i := range want.Indexes {
-		if i.onID() || (i.Unique() && want.hasPlainTwin(i)) {
+		if i.onID() || want.hasPlainTwin(i) {
 			continue
 		}
 		h, ok := there[i.Name]

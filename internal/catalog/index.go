@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"bytes"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
@@ -19,8 +17,20 @@ func (i Index) TTL() bool {
 
 // Unique says whether the index refuses equal keys.
 func (i Index) Unique() bool {
-	unique, ok := i.Spec.Lookup("unique").BooleanOK()
-	return ok && unique && !i.onID()
+	return i.flag("unique") && !i.onID()
+}
+
+// preparesUnique says whether a plain index refuses new equal keys.
+func (i Index) preparesUnique() bool { return i.flag("prepareUnique") && !i.Unique() }
+
+// flag reads an option that old servers also took as a number.
+func (i Index) flag(name string) bool {
+	v := i.Spec.Lookup(name)
+	if number, ok := v.AsInt64OK(); ok {
+		return number != 0
+	}
+	set, _ := v.BooleanOK()
+	return set
 }
 
 // onID says whether this is the index every collection has.
@@ -39,7 +49,7 @@ func (i Index) key() bson.Raw {
 // applied in another order; and without expiry, since deletes come from the
 // source.
 func (i Index) forSync() bson.Raw {
-	return rebuild(i.Spec, func(b *bsoncore.DocumentBuilder, key string, v bson.RawValue) {
+	return rebuild(i.explicit(), func(b *bsoncore.DocumentBuilder, key string, v bson.RawValue) {
 		switch key {
 		case "unique", "prepareUnique", "ns", "clustered":
 		case "expireAfterSeconds":
@@ -50,33 +60,37 @@ func (i Index) forSync() bson.Raw {
 	})
 }
 
-// final is the index as the source has it, for createIndexes.
-func (i Index) final() bson.Raw {
-	return rebuild(i.Spec, func(b *bsoncore.DocumentBuilder, key string, v bson.RawValue) {
-		if key != "ns" && key != "prepareUnique" {
-			appendValue(b, key, v)
-		}
-	})
+// atFence is the index as it is built at the fence: unique already, but without
+// expiry, since nothing may be deleted before the destination is open.
+func (i Index) atFence() bson.Raw {
+	return with(i.forSync(), "unique", bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}})
 }
 
-// hasPlainTwin says whether another index that is not unique has the same keys.
-// Two plain ones with the same keys are refused by the server, so the unique
-// one must wait until it can be built as what it is.
-func (c Collection) hasPlainTwin(unique Index) bool {
-	for _, other := range c.Indexes {
-		if other.Name != unique.Name && !other.Unique() && bytes.Equal(other.key(), unique.key()) {
-			return true
-		}
+// final is the index as the source has it, for createIndexes.
+func (i Index) final() bson.Raw {
+	return without(i.explicit(), "ns", "prepareUnique")
+}
+
+// explicit says of an index without collation that it has none: left out, it would
+// be that of the collection. Version 1 knows no collation and takes none.
+func (i Index) explicit() bson.Raw {
+	if version, ok := i.Spec.Lookup("v").AsInt64OK(); ok && version < 2 {
+		return i.Spec
 	}
-	return false
+	if _, err := i.Spec.LookupErr("collation"); err == nil {
+		return i.Spec
+	}
+	simple := bsoncore.NewDocumentBuilder().AppendString("locale", "simple").Build()
+	return with(i.Spec, "collation", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: simple})
 }
 
 // standing are the names of the secondary indexes that stand on the destination
-// while the sync runs.
+// while the sync runs: all but unique ones with a plain twin, which would be the
+// same index as long as they are plain themselves.
 func (c Collection) standing() []string {
 	var names []string
 	for _, i := range c.secondary() {
-		if !i.Unique() || !c.hasPlainTwin(i) {
+		if _, alike := c.plainTwin(i); alike == different {
 			names = append(names, i.Name)
 		}
 	}

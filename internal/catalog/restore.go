@@ -54,7 +54,28 @@ func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]m
 			return nil, err
 		}
 	}
-	return failed, nil
+	return failed, c.releaseTwins(ctx, dst, have, failed)
+}
+
+// releaseTwins lets plain indexes take equal keys again that refused them for a
+// unique twin, now that it stands itself. Where it could not be built, they go on.
+func (c Collection) releaseTwins(ctx context.Context, dst *mongodb.Client, have map[string]Index, failed []migration.UnsuccessfulIndex) error {
+	for _, i := range c.secondary() {
+		twin, alike := c.plainTwin(i)
+		if alike == different || twin.preparesUnique() || !have[twin.Name].preparesUnique() || contains(failed, c, i) {
+			continue
+		}
+		if err := prepareUnique(ctx, dst, c, twin.Name, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func contains(list []migration.UnsuccessfulIndex, c Collection, i Index) bool {
+	return slices.ContainsFunc(list, func(u migration.UnsuccessfulIndex) bool {
+		return u.Namespace == c.NS.String() && u.IndexName == i.Name
+	})
 }
 
 func destinationIndexes(ctx context.Context, dst *mongodb.Client, c Collection) (map[string]Index, error) {
@@ -80,8 +101,10 @@ func restoreIndex(ctx context.Context, dst *mongodb.Client, c Collection, want, 
 			return err
 		}
 	}
-	if prepared, _ := want.Spec.Lookup("prepareUnique").BooleanOK(); prepared && !want.Unique() {
-		return collModIndex(ctx, dst, c, want.Name, bson.E{Key: "prepareUnique", Value: true})
+	if want.preparesUnique() {
+		if err := collModIndex(ctx, dst, c, want.Name, bson.E{Key: "prepareUnique", Value: true}); err != nil {
+			return err
+		}
 	}
 	if have.Spec == nil {
 		return nil
@@ -140,75 +163,4 @@ func sameNumber(a, b bson.RawValue) bool {
 	x, okX := a.AsFloat64OK()
 	y, okY := b.AsFloat64OK()
 	return okX && okY && x == y
-}
-
-// uniqueIndexes calls do for every index that stands as a plain one on the
-// destination and is to be unique.
-func uniqueIndexes(m *Map, do func(c Collection, i Index) error) error {
-	for _, c := range m.All() {
-		for _, i := range c.secondary() {
-			if !i.Unique() || c.hasPlainTwin(i) {
-				continue
-			}
-			if err := do(c, i); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// PrepareUnique makes the destination refuse new equal keys in every index that
-// is to be unique, or stops doing so. It costs next to nothing. An index that is
-// not there is left to Restore; a collection may be under another name than the
-// map says when an attempt died in the middle of its rename.
-func PrepareUnique(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
-	return uniqueIndexes(m, func(c Collection, i Index) error {
-		err := collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: on})
-		if isGone(err) || mongodb.Code(err) == mongodb.CodeIndexNotFound {
-			return nil
-		}
-		return err
-	})
-}
-
-// UniqueViolations looks for documents that stand against a unique index, in all
-// indexes or only in those named, while no changes are being applied. In the
-// middle of the stream, two documents may share a value for a moment that they
-// never shared on the source: what it finds there is a suspicion.
-func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map, only ...migration.UnsuccessfulIndex) ([]migration.UnsuccessfulIndex, error) {
-	var found []migration.UnsuccessfulIndex
-	err := uniqueIndexes(m, func(c Collection, i Index) error {
-		if len(only) > 0 && !slices.ContainsFunc(only, func(u migration.UnsuccessfulIndex) bool {
-			return u.Namespace == c.NS.String() && u.IndexName == i.Name
-		}) {
-			return nil
-		}
-		violation, err := tryUnique(ctx, dst, c, i)
-		if violation != nil {
-			found = append(found, unsuccessful(c, i, "failed", violation))
-		}
-		return err
-	})
-	return found, err
-}
-
-// tryUnique asks the server whether the index could be made unique now.
-func tryUnique(ctx context.Context, dst *mongodb.Client, c Collection, i Index) (violation, err error) {
-	err = collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: true})
-	if mongodb.Code(err) == mongodb.CodeIndexNotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = collModIndex(ctx, dst, c, i.Name, bson.E{Key: "unique", Value: true}, bson.E{Key: "dryRun", Value: true})
-	if isRefusal(err) {
-		violation, err = err, nil
-	}
-	undo := collModIndex(ctx, dst, c, i.Name, bson.E{Key: "prepareUnique", Value: false})
-	if err == nil {
-		err = undo
-	}
-	return violation, err
 }

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -89,6 +91,12 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// all picks every index.
+func all(migration.Namespace, string) bool { return true }
+
+// always lets everything be changed.
+func always(context.Context) error { return nil }
+
 func sameCatalog(t *testing.T, want, have map[string]Collection) {
 	t.Helper()
 	if len(want) != len(have) {
@@ -129,12 +137,12 @@ func TestUniqueViolations(t *testing.T) {
 		t.Fatal(err)
 	}
 	insert(t, dst, ns, bson.D{e("_id", 1), e("a", 1)}, bson.D{e("_id", 2), e("a", 1)})
-	found, err := UniqueViolations(t.Context(), dst, m)
-	if err != nil || len(found) != 1 || found[0].IndexName != "a" || found[0].Namespace != ns.String() {
+	found, err := UniqueViolations(t.Context(), dst, m, all, always)
+	if err != nil || len(found) != 1 || found[0].IndexName != "a" || found[0].Namespace != ns.String() || !strings.Contains(found[0].Reason, `_id {"$numberInt":"1"}, {"$numberInt":"2"}`) {
 		t.Fatalf("found %v, %v", found, err)
 	}
 	insert(t, dst, ns, bson.D{e("_id", 3), e("a", 1)}) // it must still take equal keys
-	if again, err := UniqueViolations(t.Context(), dst, m, found...); err != nil || len(again) != 1 {
+	if again, err := UniqueViolations(t.Context(), dst, m, func(_ migration.Namespace, name string) bool { return name == "a" }, always); err != nil || len(again) != 1 {
 		t.Errorf("looked for again: %v, %v", again, err)
 	}
 	failed, err := Restore(t.Context(), dst, m, func() {})
@@ -147,9 +155,9 @@ func TestUniqueViolations(t *testing.T) {
 	}
 }
 
-// TestPrepareUniqueWithAStaleMap: an attempt that died in the middle of a rename
+// TestRelaxWithAStaleMap: an attempt that died in the middle of a rename
 // leaves the old name in the map; that must not stop a cutover from being undone.
-func TestPrepareUniqueWithAStaleMap(t *testing.T) {
+func TestRelaxWithAStaleMap(t *testing.T) {
 	t.Parallel()
 	src, dst, m := pair(t)
 	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
@@ -165,11 +173,11 @@ func TestPrepareUniqueWithAStaleMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, dst, ns.DB, e("dropIndexes", ns.Collection), e("index", "gone"))
-	if err := PrepareUnique(t.Context(), dst, m, true); err != nil {
+	if err := Constrain(t.Context(), dst, m); err != nil {
 		t.Errorf("with an index that is gone: %v", err)
 	}
 	run(t, dst, "admin", e("renameCollection", ns.String()), e("to", ns.DB+".other"))
-	if err := PrepareUnique(t.Context(), dst, m, false); err != nil {
+	if err := Relax(t.Context(), dst, m); err != nil {
 		t.Errorf("with a collection under another name: %v", err)
 	}
 }
