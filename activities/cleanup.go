@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
 
+	"mongoferry/internal/catalog"
 	"mongoferry/internal/cutover"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -79,6 +81,22 @@ func (a *Activities) Compensate(ctx context.Context, in CompensateInput) (Compen
 				return done, err
 			}
 		}
+		if !done.Opened {
+			s.relax(ctx)
+		}
 		return done, s.ledger.Release(ctx)
 	})
+}
+
+// relax lets the destination take equal keys again, which a worker that died may
+// have kept it from. The data stays there either way.
+func (s *session) relax(ctx context.Context) {
+	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
+	err := cols.Load(ctx)
+	if err == nil {
+		err = catalog.Relax(ctx, s.destination, cols)
+	}
+	if err != nil {
+		s.log.Warn("the destination may still refuse equal keys (prepareUnique)", zap.Error(migration.RedactError(err)))
+	}
 }

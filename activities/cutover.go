@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
@@ -50,14 +51,16 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 		if err != nil {
 			return CutoverResult{}, err
 		}
-		v := verifier{session: s}
+		v := verifier{session: s, mayChange: func(ctx context.Context) error {
+			return s.ledger.Check(ctx, ownership.LaneCutover, attempt.Epoch)
+		}}
 		info := activity.GetInfo(ctx)
 		out, err := cutover.Run(ctx, cutover.Config{
 			Source: s.source, Destination: s.destination, Ledger: s.ledger,
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
 			Epoch:      attempt.Epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
 			Late:  info.StartedTime.Sub(info.ScheduledTime) > in.Spec.CutoverTimeout,
-			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: s.constrain,
+			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: v.constrain,
 		})
 		result := CutoverResult{
 			Completed: out.Completed, Reason: out.Reason,
@@ -105,7 +108,9 @@ var _ cutover.Drainer = (*drain)(nil)
 // indexes where there was a suspicion. The documents' bytes are not compared.
 type verifier struct {
 	*session
-	suspects []migration.UnsuccessfulIndex
+	// mayChange fails once a later attempt has taken over.
+	mayChange func(context.Context) error
+	suspects  []migration.UnsuccessfulIndex
 }
 
 // suspect looks for violations of unique indexes before the source is fenced, so
@@ -115,9 +120,18 @@ func (v *verifier) suspect(ctx context.Context) error {
 	if err := cols.Load(ctx); err != nil {
 		return err
 	}
-	var err error
-	v.suspects, err = catalog.UniqueViolations(ctx, v.destination, cols)
+	found, err := catalog.UniqueViolations(ctx, v.destination, cols, func(migration.Namespace, string) bool { return true }, v.mayChange)
+	v.suspects = nil
+	for _, f := range found {
+		v.suspects = append(v.suspects, f.UnsuccessfulIndex)
+	}
 	return err
+}
+
+func (v *verifier) suspected(ns migration.Namespace, index string) bool {
+	return slices.ContainsFunc(v.suspects, func(u migration.UnsuccessfulIndex) bool {
+		return u.Namespace == ns.String() && u.IndexName == index
+	})
 }
 
 func (v *verifier) compare(ctx context.Context) ([]string, error) {
@@ -140,19 +154,26 @@ func (v *verifier) compare(ctx context.Context) ([]string, error) {
 	if len(v.suspects) == 0 {
 		return lines, nil
 	}
-	found, err := catalog.UniqueViolations(ctx, v.destination, cols, v.suspects...)
+	found, err := catalog.UniqueViolations(ctx, v.destination, cols, v.suspected, v.mayChange)
 	for _, u := range found {
 		lines = append(lines, fmt.Sprintf("documents of %s stand against the unique index %s: %s", u.Namespace, u.IndexName, u.Reason))
 	}
 	return lines, err
 }
 
-func (s *session) constrain(ctx context.Context, on bool) error {
-	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
+// constrain makes the destination refuse equal keys, or take them again.
+func (v *verifier) constrain(ctx context.Context, on bool) error {
+	cols := catalog.NewMap(v.destination, v.spec.MetadataDB)
 	if err := cols.Load(ctx); err != nil {
 		return err
 	}
-	return catalog.PrepareUnique(ctx, s.destination, cols, on)
+	if err := v.mayChange(ctx); err != nil {
+		return err
+	}
+	if on {
+		return catalog.Constrain(ctx, v.destination, cols)
+	}
+	return catalog.Relax(ctx, v.destination, cols)
 }
 
 // Finalize restores what was put off.

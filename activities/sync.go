@@ -47,7 +47,7 @@ func (a *Activities) ApplyChanges(ctx context.Context, in SliceInput) (SliceResu
 		if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
 			err = nil
 		}
-		return SliceResult{Position: applying.position, Replication: applying.status()}, err
+		return SliceResult{Position: applying.position, Replication: applying.status(), Refused: applying.applier.Map.Refused()}, err
 	})
 }
 
@@ -87,8 +87,8 @@ func (s *session) startApplying(ctx context.Context, from Position, watch func(r
 		return nil, err
 	}
 	if repeated {
-		// A cutover that ended with its worker may have left this on.
-		err = catalog.PrepareUnique(ctx, s.destination, cols, false)
+		// A cutover or a look that ended with its worker may have left it constrained.
+		err = catalog.Relax(ctx, s.destination, cols)
 	}
 	return w, err
 }

@@ -90,10 +90,13 @@ type SliceInput struct {
 	Past     migration.OpTime `json:"past"`
 }
 
-// SliceResult is where the slice ended. Event counts are of this slice alone.
+// SliceResult is where the slice ended. Event counts are of this slice alone;
+// Refused are all indexes that the destination has refused so far.
 type SliceResult struct {
 	Position    Position                    `json:"position"`
 	Replication migration.ReplicationStatus `json:"replication"`
+
+	Refused []migration.UnsuccessfulIndex `json:"refused,omitempty"`
 }
 
 // ReadinessResult holds the reasons, each in a sentence, against a cutover now.

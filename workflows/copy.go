@@ -166,7 +166,7 @@ func (m *run) buildIndexes(ctx workflow.Context, unit int) error {
 		return err
 	}
 	m.Status.Copy.Indexes.Built += result.Built
-	m.addUnsuccessful(result.Unsuccessful)
+	m.addUnsuccessful(ctx, result.Unsuccessful)
 	m.touch(ctx)
 	return nil
 }

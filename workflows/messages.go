@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -116,6 +117,7 @@ func (m *run) obey(ctx workflow.Context, name string) string {
 		return "paused"
 	default:
 		m.Status.Paused = false
+		m.Look.Next = time.Time{} // somebody may have mended what stood against an index
 		m.publish(ctx)
 		return "resumed"
 	}

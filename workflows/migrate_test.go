@@ -22,7 +22,7 @@ func TestRunbook(t *testing.T) {
 	s.play()
 	st := s.ended(migration.Completed)
 	want := []string{"Validate", "Claim", "Prepare", "CopyUnit", "BuildIndexes", "SourceOpTime", "ApplyChanges",
-		"CutoverReadiness", "CutOver", "Finalize", "CleanUp"}
+		"LookAtConstraints", "CutoverReadiness", "CutOver", "Finalize", "CleanUp"}
 	if got := s.order(); !slices.Equal(got, want) {
 		t.Errorf("the activities came in the order %v", got)
 	}

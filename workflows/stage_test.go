@@ -25,6 +25,7 @@ type stage struct {
 	validate     func() (activities.Checked, error)
 	copyUnit     func(activities.CopyInput) (activities.CopyResult, error)
 	applyChanges func(activities.SliceInput) (activities.SliceResult, error)
+	constraints  func(activities.ConstraintsInput) (activities.ConstraintsResult, error)
 	readiness    func() (activities.ReadinessResult, error)
 	cutOver      func(activities.CutoverInput) (activities.CutoverResult, error)
 	compensate   func() (activities.Compensation, error)
@@ -53,6 +54,9 @@ func newStage(t *testing.T) *stage {
 		return activities.CopyResult{Copied: migration.Copied{Documents: 10, Bytes: 100}, Namespaces: 1}, nil
 	}
 	s.applyChanges = func(in activities.SliceInput) (activities.SliceResult, error) { return slice(in, 0), nil }
+	s.constraints = func(in activities.ConstraintsInput) (activities.ConstraintsResult, error) {
+		return activities.ConstraintsResult{Epoch: in.From.Epoch}, nil
+	}
 	s.readiness = func() (activities.ReadinessResult, error) { return activities.ReadinessResult{}, nil }
 	s.cutOver = func(in activities.CutoverInput) (activities.CutoverResult, error) {
 		return activities.CutoverResult{Completed: true, Position: in.From, WritesAcceptedAt: began, SourceBlocked: true}, nil
@@ -105,6 +109,10 @@ func (s *stage) cast() {
 		s.called("ApplyChanges")
 		return s.applyChanges(in)
 	}).After(sliceTime)
+	play(act.LookAtConstraints, func(_ context.Context, in activities.ConstraintsInput) (activities.ConstraintsResult, error) {
+		s.called("LookAtConstraints")
+		return s.constraints(in)
+	})
 	play(act.CutoverReadiness, func(context.Context, migration.Spec) (activities.ReadinessResult, error) {
 		s.called("CutoverReadiness")
 		return s.readiness()

@@ -24,6 +24,7 @@ type State struct {
 	Position activities.Position `json:"position"`
 	CopyEnd  migration.OpTime    `json:"copyEnd"`
 	Timer    TimerState          `json:"timer"`
+	Look     LookState           `json:"look"`
 	// Request counts the cutovers that were begun.
 	Request          int       `json:"request"`
 	SearchAttributes bool      `json:"searchAttributes"`

@@ -49,7 +49,7 @@ func (m *run) syncUntilCutover(ctx workflow.Context) error {
 				return err
 			}
 		default:
-			if err := m.slice(ctx, false); err != nil {
+			if err := m.lookAndSlice(ctx); err != nil {
 				return err
 			}
 		}
@@ -62,6 +62,18 @@ func (m *run) syncUntilCutover(ctx workflow.Context) error {
 			}
 		}
 	}
+}
+
+// lookAndSlice looks at indexes, if that is due, and then applies changes, unless a
+// message came meanwhile that wants something else.
+func (m *run) lookAndSlice(ctx workflow.Context) error {
+	if err := m.lookWhenDue(ctx); err != nil {
+		return err
+	}
+	if m.Status.Paused || m.Timer.Expired || m.cutover.wanted {
+		return nil
+	}
+	return m.slice(ctx, false)
 }
 
 // slice applies changes for a while, from where the last one ended.
@@ -83,6 +95,7 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 		return err
 	}
 	m.advance(result.Position, result.Replication)
+	m.refusedIndexes(ctx, result.Refused)
 	m.touch(ctx)
 	return nil
 }
@@ -102,7 +115,6 @@ func (m *run) advance(to activities.Position, done migration.ReplicationStatus) 
 }
 
 // addUnsuccessful notes indexes that could not be built after the copy.
-func (m *run) addUnsuccessful(indexes []migration.UnsuccessfulIndex) {
-	m.Copy.Unsuccessful = append(m.Copy.Unsuccessful, indexes...)
-	m.Status.Cutover.UnsuccessfulIndexes = append([]migration.UnsuccessfulIndex{}, m.Copy.Unsuccessful...)
+func (m *run) addUnsuccessful(ctx workflow.Context, indexes []migration.UnsuccessfulIndex) {
+	m.refusedIndexes(ctx, append(m.Copy.Unsuccessful, indexes...))
 }
