@@ -29,6 +29,8 @@ type ReplicaSetOptions struct {
 	// FewFiles makes the server close files that were not used for some seconds: for
 	// thousands of collections where the system allows it few files.
 	FewFiles bool
+	// Parameters are set as the server starts, name=value.
+	Parameters []string
 }
 
 // ReplicaSet is a replica set of one member, or a standalone server.
@@ -85,6 +87,8 @@ func (r *ReplicaSet) start(ctx context.Context, first bool) error {
 	}
 	if r.opts.FewFiles {
 		args = append(args, "--wiredTigerEngineConfigString", "file_manager=(close_idle_time=3,close_scan_interval=1,close_handle_minimum=500)")
+	for _, p := range r.opts.Parameters {
+		args = append(args, "--setParameter", p)
 	}
 	if !r.opts.Standalone {
 		args = append(args, "--replSet", r.opts.Name)
