@@ -288,3 +288,30 @@ func TestBuilding(t *testing.T) {
 		command(t, s.source, t.Name(), bson.E{Key: "dropIndexes", Value: "c"}, bson.E{Key: "index", Value: "wild"})
 	}
 }
+
+// TestNextAttemptRelaxes: what a cutover or a look that died has left on the
+// destination is undone before changes are applied.
+func TestNextAttemptRelaxes(t *testing.T) {
+	t.Parallel()
+	s, in := inReady(t)
+	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
+	if err := cols.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := catalog.Constrain(t.Context(), s.destination, cols); err != nil {
+		t.Fatal(err)
+	}
+	insertInto(t, s.destination, t.Name(), equal(1, "x"))
+	twice := bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A{equal(2, "x")}}}
+	reply, err := s.destination.Run(t.Context(), t.Name(), twice)
+	if err != nil || reply.Lookup("writeErrors").Type == 0 {
+		t.Fatalf("equal keys at the fence: %v, %s", err, reply)
+	}
+	if _, err := s.ledger.Begin(t.Context(), ownership.LaneReplication); err != nil { // the one that dies
+		t.Fatal(err)
+	}
+	if _, err := s.startApplying(t.Context(), in.From, nil); err != nil {
+		t.Fatal(err)
+	}
+	insertInto(t, s.destination, t.Name(), equal(2, "x"))
+}
