@@ -85,7 +85,7 @@ func (m *run) listIndexes(ctx workflow.Context) {
 	before := m.Status.Cutover.UnsuccessfulIndexes
 	all := append([]migration.UnsuccessfulIndex{}, m.Copy.Unsuccessful...)
 	all = append(all, m.Look.Last.Violations...)
-	m.Status.Cutover.UnsuccessfulIndexes = append(all, m.Look.Building...)
+	m.Status.Cutover.UnsuccessfulIndexes = slices.Concat(all, m.Look.Building)
 	for _, i := range all {
 		if !slices.ContainsFunc(before, func(b migration.UnsuccessfulIndex) bool {
 			return b.Namespace == i.Namespace && b.IndexName == i.IndexName && b.Type == i.Type

@@ -134,7 +134,7 @@ func TestLookIsForbidden(t *testing.T) {
 	dst, m, ns := twins(t, 20, 0)
 	over := migration.NewFault(migration.Superseded, "over")
 	for _, may := range []error{nil, over} {
-		_, err := UniqueViolations(t.Context(), dst, m, all, func(ctx context.Context) error { return may })
+		_, err := UniqueViolations(t.Context(), dst, m, all, func(context.Context) error { return may })
 		if migration.KindOf(err) != migration.KindOf(may) || !takes(t, dst, ns) {
 			t.Errorf("%v: equal keys are taken: %t", err, takes(t, dst, ns))
 		}
