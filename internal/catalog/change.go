@@ -151,7 +151,7 @@ func (ch *Changer) dropIndexes(ctx context.Context, c Collection, names []string
 // dropIndex drops an index; one that is not there is fine.
 func dropIndex(ctx context.Context, dst *mongodb.Client, c Collection, name string) error {
 	_, err := dst.Run(ctx, c.NS.DB, bson.D{
-		{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
+		{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),
 	})
 	if err != nil && mongodb.Code(err) != mongodb.CodeIndexNotFound {
 		return fmt.Errorf("drop index %s of %s: %w", name, c.NS, err)

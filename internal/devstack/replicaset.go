@@ -87,6 +87,7 @@ func (r *ReplicaSet) start(ctx context.Context, first bool) error {
 	}
 	if r.opts.FewFiles {
 		args = append(args, "--wiredTigerEngineConfigString", "file_manager=(close_idle_time=3,close_scan_interval=1,close_handle_minimum=500)")
+	}
 	for _, p := range r.opts.Parameters {
 		args = append(args, "--setParameter", p)
 	}
