@@ -64,11 +64,16 @@ func Resolve(e migration.Endpoint) (string, error) {
 // Connect prepares a client for the named side ("source" or "destination"). It
 // reaches out in the background: the first command tells whether it works.
 func Connect(name string, e migration.Endpoint) (*Client, error) {
+	return connect(name, e, func(d options.ContextDialer) options.ContextDialer { return d })
+}
+
+// connect is Connect with a look at the dialer, for tests.
+func connect(name string, e migration.Endpoint, through func(options.ContextDialer) options.ContextDialer) (*Client, error) {
 	uri, err := Resolve(e)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	opts := options.Client().ApplyURI(uri).SetAppName("mongoferry")
+	opts := options.Client().ApplyURI(uri).SetAppName("mongoferry").SetDialer(through(newDialer()))
 	if opts.ServerSelectionTimeout == nil {
 		opts.SetServerSelectionTimeout(serverSelectionTimeout)
 	}
