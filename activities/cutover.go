@@ -60,7 +60,12 @@ func (a *Activities) CutOver(ctx context.Context, in CutoverInput) (CutoverResul
 			UndoLedger: ownership.NewLedger(ungated, in.Spec.MetadataDB, in.Spec.ID),
 			Epoch:      attempt.Epoch, Log: s.log, Mode: in.Spec.SourceWrites, Timeout: in.Spec.CutoverTimeout, Request: in.Request, SettleOnly: in.Settle,
 			Late:  info.StartedTime.Sub(info.ScheduledTime) > in.Spec.CutoverTimeout,
-			Drain: d, Suspect: v.suspect, Verify: v.compare, Constrain: v.constrain,
+			Drain: d, Suspect: func(ctx context.Context) error {
+				if err := s.checkCompatibility(ctx, in.Compatibility); err != nil {
+					return err
+				}
+				return v.suspect(ctx)
+			}, Verify: v.compare, Constrain: v.constrain,
 		})
 		result := CutoverResult{
 			Completed: out.Completed, Reason: out.Reason,

@@ -34,29 +34,45 @@ func (a *Activities) ApplyChanges(ctx context.Context, in SliceInput) (SliceResu
 			from = *last
 		}
 		s.report(&from, migration.Live{})
-		applying, err := s.startApplying(ctx, from, nil)
-		if err != nil {
+		var applying *applying
+		err := s.underCompatibility(ctx, in.Compatibility, func(ctx context.Context) error {
+			started, err := s.startApplying(ctx, from, nil)
+			if err != nil {
+				return err
+			}
+			applying = started
+			return applying.run(ctx, sliceEnd(in))
+		})
+		if applying == nil {
 			return SliceResult{}, err
 		}
-		end := time.Now().Add(in.Duration)
-		err = applying.run(ctx, func(p replication.Progress) bool {
-			caughtUp := in.CatchUp && !p.OpTime.Before(in.Past) &&
-				p.OpTime.LagSeconds(p.SourceOpTime) <= int64(in.Spec.ReadyLag/time.Second)
-			return caughtUp || time.Now().After(end)
-		})
 		if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
 			err = nil
 		}
-		return SliceResult{Position: applying.position, Replication: applying.status(), Refused: applying.applier.Map.Refused()}, err
+		return SliceResult{
+			Position: applying.position, Replication: applying.status(), Window: applying.progress.Window, Refused: applying.applier.Map.Refused(),
+		}, err
 	})
+}
+
+// sliceEnd says when a slice is over.
+func sliceEnd(in SliceInput) replication.Until {
+	end := time.Now().Add(in.Duration)
+	return func(p replication.Progress) bool {
+		caughtUp := in.CatchUp && !p.OpTime.Before(in.Past) &&
+			p.OpTime.LagSeconds(p.SourceOpTime) <= int64(in.Spec.ReadyLag/time.Second)
+		return caughtUp || time.Now().After(end)
+	}
 }
 
 // applying is the replication at work within an activity.
 type applying struct {
 	*session
-	applier  *replication.Applier
-	epoch    int64
-	started  time.Time
+	applier *replication.Applier
+	epoch   int64
+	started time.Time
+	// from is where it began.
+	from     migration.OpTime
 	position Position
 	progress replication.Progress
 	// read and applied count the events of the runs before this one.
@@ -74,7 +90,7 @@ func (s *session) startApplying(ctx context.Context, from Position, watch func(r
 	if err != nil {
 		return nil, err
 	}
-	w := &applying{session: s, epoch: attempt.Epoch, started: time.Now(), position: from}
+	w := &applying{session: s, epoch: attempt.Epoch, started: time.Now(), from: from.OpTime, position: from}
 	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
 	repeated := attempt.Previous != from.Epoch
 	w.applier, err = replication.New(ctx, replication.Config{
@@ -126,10 +142,15 @@ func (w *applying) status() migration.ReplicationStatus {
 	p := w.progress
 	s := migration.ReplicationStatus{
 		LastAppliedOpTime: p.OpTime, LagSeconds: p.OpTime.LagSeconds(p.SourceOpTime),
-		EventsRead: w.read + p.EventsRead, EventsApplied: w.applied + p.EventsApplied, OplogWindowSeconds: p.OplogWindowSeconds,
+		EventsRead: w.read + p.EventsRead, EventsApplied: w.applied + p.EventsApplied,
 	}
-	if elapsed := time.Since(w.started).Seconds(); elapsed > 0 {
+	s.SetWindow(p.Window)
+	elapsed := time.Since(w.started).Seconds()
+	if elapsed > 0 {
 		s.EventsPerSecond = int64(float64(s.EventsApplied) / elapsed)
+	}
+	if elapsed > measureAfter.Seconds() {
+		s.ETASeconds = migration.CatchUpSeconds(s.LagSeconds, float64(w.from.LagSeconds(p.OpTime))/elapsed)
 	}
 	return s
 }

@@ -88,15 +88,18 @@ type SliceInput struct {
 	Duration time.Duration    `json:"duration"`
 	CatchUp  bool             `json:"catchUp,omitempty"`
 	Past     migration.OpTime `json:"past"`
+	// Compatibility must not change meanwhile.
+	Compatibility Compatibility `json:"compatibility"`
 }
 
 // SliceResult is where the slice ended. Event counts are of this slice alone;
-// Refused are all indexes that the destination has refused so far.
+// Window is what the source's oplog means to the position, Refused are all indexes
+// that the destination has refused so far.
 type SliceResult struct {
-	Position    Position                    `json:"position"`
-	Replication migration.ReplicationStatus `json:"replication"`
-
-	Refused []migration.UnsuccessfulIndex `json:"refused,omitempty"`
+	Position    Position                      `json:"position"`
+	Replication migration.ReplicationStatus   `json:"replication"`
+	Window      migration.OplogWindow         `json:"window"`
+	Refused     []migration.UnsuccessfulIndex `json:"refused,omitempty"`
 }
 
 // ReadinessResult holds the reasons, each in a sentence, against a cutover now.
@@ -112,6 +115,8 @@ type CutoverInput struct {
 	From    Position       `json:"from"`
 	Request int            `json:"request"`
 	Settle  bool           `json:"settle,omitempty"`
+	// Compatibility is looked at once more, right before the fence.
+	Compatibility Compatibility `json:"compatibility"`
 }
 
 // CutoverResult is either completed, with the destination open for writes, or

@@ -22,7 +22,7 @@ func (a *Activities) Validate(ctx context.Context, spec migration.Spec) (Checked
 }
 
 func describe(c *mongodb.Client, cluster mongodb.Cluster) migration.ClusterStatus {
-	status := migration.ClusterStatus{URI: c.Address().Hosts(), Topology: string(cluster.Topology), WritesBlocked: cluster.WritesBlocked}
+	status := migration.ClusterStatus{URI: c.Address().Hosts(), FCV: cluster.FCV, Topology: string(cluster.Topology), WritesBlocked: cluster.WritesBlocked}
 	if cluster.Version != (mongodb.Version{}) {
 		status.Version = cluster.Version.String()
 	}

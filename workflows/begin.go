@@ -58,9 +58,13 @@ func stopped(err error) bool {
 }
 
 // awaitResume holds while the migration is paused, unless something else needs
-// attention (the timer has ended).
+// attention (the timer has ended). Meanwhile the oplog is watched.
 func (m *run) awaitResume(ctx workflow.Context) error {
-	return workflow.Await(ctx, func() bool { return !m.Status.Paused || m.Timer.Expired })
+	resumed := func() bool { return !m.Status.Paused || m.Timer.Expired }
+	if resumed() {
+		return ctx.Err()
+	}
+	return m.watched(ctx, func(ctx workflow.Context) error { return workflow.Await(ctx, resumed) })
 }
 
 // continueIfLong starts the workflow anew with the same state when its history

@@ -41,7 +41,11 @@ func (m *run) parallel(ctx workflow.Context, n int, next func() job) error {
 		if err := m.awaitResume(ctx); err != nil {
 			return err
 		}
-		left, err := m.jobs(ctx, n, next)
+		left := false
+		err := m.watched(ctx, func(ctx workflow.Context) (err error) {
+			left, err = m.jobs(ctx, n, next)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (m *run) cutOver(ctx workflow.Context) (done bool, err error) {
 // fenceAndOpen runs the cutover. When it was cancelled and its worker died
 // meanwhile, nobody knows how far it got: a second look settles it.
 func (m *run) fenceAndOpen(ctx workflow.Context) (activities.CutoverResult, error) {
-	in := activities.CutoverInput{Spec: m.spec, From: m.Position, Request: m.Request}
+	in := activities.CutoverInput{Spec: m.spec, From: m.Position, Request: m.Request, Compatibility: m.compatibility()}
 	var result activities.CutoverResult
 	err := workflow.ExecuteActivity(step(ctx, "fence the source, apply the last changes, open the destination"),
 		m.act.CutOver, in).Get(ctx, &result)

@@ -38,6 +38,13 @@ func step(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// aside is for a step that only looks: whoever ends it does not wait for it.
+func aside(ctx workflow.Context, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(step(ctx, summary))
+	options.WaitForCancellation = false
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 // check is for questions whose answer is only worth waiting for a moment.
 func check(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

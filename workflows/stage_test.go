@@ -29,6 +29,7 @@ type stage struct {
 	readiness    func() (activities.ReadinessResult, error)
 	cutOver      func(activities.CutoverInput) (activities.CutoverResult, error)
 	compensate   func() (activities.Compensation, error)
+	watch        func(activities.WatchInput) (activities.WatchResult, error)
 	// when is called as each activity begins.
 	when map[string]func()
 
@@ -36,8 +37,12 @@ type stage struct {
 	calls []string
 }
 
-// sliceTime is how long a slice takes on the stage.
-const sliceTime = 20 * time.Minute
+// sliceTime is how long a slice takes on the stage, watchTime how long the oplog is
+// watched before there is something to say.
+const (
+	sliceTime = 20 * time.Minute
+	watchTime = 40 * time.Second
+)
 
 var began = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -62,6 +67,7 @@ func newStage(t *testing.T) *stage {
 		return activities.CutoverResult{Completed: true, Position: in.From, WritesAcceptedAt: began, SourceBlocked: true}, nil
 	}
 	s.compensate = func() (activities.Compensation, error) { return activities.Compensation{}, nil }
+	s.watch = func(activities.WatchInput) (activities.WatchResult, error) { return activities.WatchResult{}, nil }
 	s.cast()
 	return s
 }
@@ -97,6 +103,10 @@ func (s *stage) cast() {
 		s.called("CopyUnit")
 		return s.copyUnit(in)
 	}).After(time.Minute)
+	// It is no step of the runbook: it runs beside them.
+	play(act.WatchOplog, func(_ context.Context, in activities.WatchInput) (activities.WatchResult, error) {
+		return s.watch(in)
+	}).After(watchTime)
 	play(act.BuildIndexes, func(context.Context, activities.IndexInput) (activities.IndexResult, error) {
 		s.called("BuildIndexes")
 		return activities.IndexResult{Built: 1}, nil

@@ -23,6 +23,7 @@ type State struct {
 	// optime when the copy ended: the initial sync is completed beyond it.
 	Position activities.Position `json:"position"`
 	CopyEnd  migration.OpTime    `json:"copyEnd"`
+	Window   WindowState         `json:"window"`
 	Timer    TimerState          `json:"timer"`
 	Look     LookState           `json:"look"`
 	// Request counts the cutovers that were begun.
@@ -35,13 +36,14 @@ type State struct {
 
 // CopyState is how far the copy is: units below NextUnit have been handed out,
 // those in Interrupted must be taken up again where they stopped. Index bundles
-// likewise.
+// likewise. Took is for how long it has been copied, pauses left out.
 type CopyState struct {
 	NextUnit         int                           `json:"nextUnit"`
 	Interrupted      []Interrupted                 `json:"interrupted,omitempty"`
 	NextIndexUnit    int                           `json:"nextIndexUnit"`
 	InterruptedIndex []int                         `json:"interruptedIndex,omitempty"`
 	Unsuccessful     []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Took             time.Duration                 `json:"took,omitempty"`
 }
 
 // Interrupted is a unit of the copy plan that was stopped on the way.

@@ -87,6 +87,7 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 	defer done()
 	err := workflow.ExecuteActivity(step(sliceCtx, summary), m.act.ApplyChanges, activities.SliceInput{
 		Spec: m.spec, From: m.Position, Duration: sliceLength, CatchUp: catchUp, Past: m.CopyEnd,
+		Compatibility: m.compatibility(),
 	}).Get(ctx, &result)
 	if stopped(err) && ctx.Err() == nil {
 		return nil // the next slice begins where this one did
@@ -96,6 +97,7 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 	}
 	m.advance(result.Position, result.Replication)
 	m.refusedIndexes(ctx, result.Refused)
+	m.heed(ctx, result.Window, m.catchUpNeeds())
 	m.touch(ctx)
 	return nil
 }
@@ -106,6 +108,9 @@ func (m *run) advance(to activities.Position, done migration.ReplicationStatus) 
 	r := &m.Status.Replication
 	done.EventsRead += r.EventsRead
 	done.EventsApplied += r.EventsApplied
+	if done.OplogWindowSeconds == 0 { // it was not looked at
+		done.OplogWindowSeconds, done.OplogRemainingSeconds = r.OplogWindowSeconds, r.OplogRemainingSeconds
+	}
 	*r = done
 	m.Position = to
 	r.LastAppliedOpTime = to.OpTime

@@ -45,6 +45,9 @@ func merge(s *migration.Status, pending []*workflow.PendingActivityInfo, fresh b
 			s.Replication.EventsRead += read
 			s.Replication.EventsApplied += applied
 		}
+		if live.Window != nil {
+			s.Replication.SetWindow(*live.Window)
+		}
 		if fresh && later(live.At, s.UpdatedAt) {
 			s.UpdatedAt = live.At
 		}

@@ -73,6 +73,15 @@ func replicationText(r migration.ReplicationStatus) string {
 	if r.OplogWindowSeconds > 0 {
 		text += fmt.Sprintf(", the oplog reaches back %s", time.Duration(r.OplogWindowSeconds)*time.Second)
 	}
+	if r.OplogRemainingSeconds > 0 {
+		text += fmt.Sprintf(" and holds the position for about %s", time.Duration(r.OplogRemainingSeconds)*time.Second)
+	}
+	switch {
+	case r.ETASeconds > 0:
+		text += fmt.Sprintf(", caught up in about %s", time.Duration(r.ETASeconds)*time.Second)
+	case r.ETASeconds == migration.Unknown:
+		text += ", the source writes faster than changes are applied"
+	}
 	return text
 }
 

@@ -22,6 +22,9 @@ const (
 	// WriteRefused: the destination refused a write in a way that repeating
 	// does not mend.
 	WriteRefused FaultKind = "WriteRefused"
+	// CompatibilityChanged: the feature compatibility version of one side is no
+	// longer what it was when the migration began.
+	CompatibilityChanged FaultKind = "FeatureCompatibilityVersionChanged"
 	// Superseded: a later attempt has taken over; this one must stop. It is
 	// not terminal for the migration, only for the attempt.
 	Superseded FaultKind = "Superseded"
@@ -38,7 +41,7 @@ const (
 // Terminal says whether repeating the step cannot help.
 func (k FaultKind) Terminal() bool {
 	switch k {
-	case PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused:
+	case PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused, CompatibilityChanged:
 		return true
 	default:
 		return false

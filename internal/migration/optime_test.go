@@ -34,7 +34,7 @@ func TestPhases(t *testing.T) {
 // overtaken, and when somebody mends a configuration or a right.
 func TestTerminalFaults(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []FaultKind{PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused} {
+	for _, kind := range []FaultKind{PreflightFailed, DestinationClaimed, HistoryLost, Unsupported, UnexpectedChange, WriteRefused, CompatibilityChanged} {
 		if !kind.Terminal() {
 			t.Errorf("%s is repeated", kind)
 		}

@@ -11,6 +11,8 @@ type Live struct {
 	// Replication replaces the status document's part, but for the counts of
 	// events: those are of this activity alone.
 	Replication *ReplicationStatus `json:"replication,omitempty"`
+	// Window replaces what the status document says of the source's oplog.
+	Window *OplogWindow `json:"window,omitempty"`
 	// IndexesBuilt counts what the workflow does not know of yet.
 	IndexesBuilt int64 `json:"indexesBuilt,omitempty"`
 	// Trouble says what has been failing for a while and is tried again within the

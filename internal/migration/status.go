@@ -33,8 +33,11 @@ type Notice struct {
 
 // ClusterStatus describes one side.
 type ClusterStatus struct {
-	URI           string `json:"uri"`
-	Version       string `json:"version"`
+	URI     string `json:"uri"`
+	Version string `json:"version"`
+	// FCV is the feature compatibility version that the migration began with, and
+	// that must stay.
+	FCV           string `json:"featureCompatibilityVersion,omitempty"`
 	Topology      string `json:"topology"`
 	WritesBlocked bool   `json:"writesBlocked"`
 }
@@ -79,14 +82,24 @@ type InitialSyncStatus struct {
 }
 
 // ReplicationStatus is the progress of the continuous sync. Every change up to
-// LastAppliedOpTime is durable on the destination.
+// LastAppliedOpTime is durable on the destination. OplogRemainingSeconds is how long
+// the source's oplog holds the position at the present rate, 0 when not known;
+// ETASeconds how long the catching up takes, 0 when nothing is left or it was not
+// measured yet, Unknown when the source writes faster than changes are applied.
 type ReplicationStatus struct {
-	LastAppliedOpTime  OpTime `json:"lastAppliedOpTime"`
-	LagSeconds         int64  `json:"lagSeconds"`
-	EventsRead         int64  `json:"eventsRead"`
-	EventsApplied      int64  `json:"eventsApplied"`
-	EventsPerSecond    int64  `json:"eventsPerSecond"`
-	OplogWindowSeconds int64  `json:"oplogWindowSeconds"`
+	LastAppliedOpTime     OpTime `json:"lastAppliedOpTime"`
+	LagSeconds            int64  `json:"lagSeconds"`
+	EventsRead            int64  `json:"eventsRead"`
+	EventsApplied         int64  `json:"eventsApplied"`
+	EventsPerSecond       int64  `json:"eventsPerSecond"`
+	OplogWindowSeconds    int64  `json:"oplogWindowSeconds"`
+	OplogRemainingSeconds int64  `json:"oplogRemainingSeconds"`
+	ETASeconds            int64  `json:"etaSeconds"`
+}
+
+// SetWindow takes in a look at the oplog.
+func (r *ReplicationStatus) SetWindow(w OplogWindow) {
+	r.OplogWindowSeconds, r.OplogRemainingSeconds = w.Seconds, w.RemainingSeconds
 }
 
 // VerificationStatus tells what the comparison of both sides found.

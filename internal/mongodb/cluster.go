@@ -62,7 +62,8 @@ func (v Version) AtLeast(w Version) bool {
 
 // Cluster is what a deployment says of itself.
 type Cluster struct {
-	Version  Version
+	Version Version
+	// FCV is as FeatureCompatibility gives it.
 	FCV      string
 	Topology Topology
 	// Identity tells deployments apart whatever their hosts are called: the
@@ -92,11 +93,9 @@ func Inspect(ctx context.Context, c *Client) (Cluster, error) {
 	if cluster.Topology == Sharded {
 		return cluster, nil
 	}
-	fcv, err := c.Run(ctx, "admin", bson.D{{Key: "getParameter", Value: 1}, {Key: "featureCompatibilityVersion", Value: 1}})
-	if err != nil {
+	if cluster.FCV, err = FeatureCompatibility(ctx, c); err != nil {
 		return Cluster{}, err
 	}
-	cluster.FCV, _ = fcv.Lookup("featureCompatibilityVersion", "version").StringValueOK()
 	if cluster.Topology == Standalone {
 		return cluster, nil
 	}

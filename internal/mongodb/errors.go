@@ -93,6 +93,10 @@ func (c *Client) asError(command, db string, reply bson.Raw, err error) error {
 	return fmt.Errorf("%s: %s on %s: %w", c.name, command, db, migration.RedactError(err))
 }
 
+// historyLostAdvice says what a lost history means and what to do.
+const historyLostAdvice = "ChangeStreamHistoryLost: the source's oplog no longer holds the changes since the last one applied; " +
+	"enlarge the oplog (replSetResizeOplog) and start a new migration"
+
 // faultOf gives errors that nobody can mend by repeating the kind that says so.
 func faultOf(c *Client, e *Error) error {
 	switch e.Code {
@@ -104,8 +108,7 @@ func faultOf(c *Client, e *Error) error {
 			Message: fmt.Sprintf("%s: the user lacks a right: see docs/security.md for the roles", c.name), Err: e}
 	case CodeChangeStreamHistoryLost:
 		return &migration.Fault{Kind: migration.HistoryLost,
-			Message: "ChangeStreamHistoryLost: the source's oplog no longer holds the changes since the last one applied; " +
-				"enlarge the oplog (replSetResizeOplog) and start a new migration", Err: e}
+			Message: historyLostAdvice, Err: e}
 	case CodeCollectionUUIDMismatch:
 		expected, _ := e.Reply.Lookup("expectedCollection").StringValueOK()
 		return &migration.Fault{Kind: migration.WriteRefused, Message: strangerAdvice(c.name, e.DB, expected), Err: e}

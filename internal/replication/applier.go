@@ -72,12 +72,13 @@ type Change struct {
 // the source's last majority optime, read in the same round as Position.
 type Progress struct {
 	Position
-	SourceOpTime       migration.OpTime
-	EventsRead         int64
-	EventsApplied      int64
-	Ignored            int64
-	Refetched          int64
-	OplogWindowSeconds int64
+	SourceOpTime  migration.OpTime
+	EventsRead    int64
+	EventsApplied int64
+	Ignored       int64
+	Refetched     int64
+	// Window is the last look at the source's oplog.
+	Window migration.OplogWindow
 	// Broken says that the run ended within a batch: the destination may be ahead
 	// of the position, also in its catalog, which a next run must find out about.
 	Broken bool
@@ -210,7 +211,7 @@ func (a *Applier) look(ctx context.Context) error {
 	a.progress.SourceOpTime = migration.Later(a.progress.SourceOpTime, a.progress.OpTime)
 	if time.Since(a.windowAt) > windowEvery {
 		a.windowAt = time.Now()
-		a.progress.OplogWindowSeconds = oplogWindow(ctx, a.Source, a.Log)
+		a.progress.Window = oplogWindow(ctx, a.Source, a.Log, a.progress.OpTime)
 	}
 	if a.Report != nil {
 		a.Report(a.progress)
