@@ -23,6 +23,7 @@ type stage struct {
 	t *testing.T
 
 	validate     func() (activities.Checked, error)
+	plan         func() activities.Plan
 	copyUnit     func(activities.CopyInput) (activities.CopyResult, error)
 	applyChanges func(activities.SliceInput) (activities.SliceResult, error)
 	constraints  func(activities.ConstraintsInput) (activities.ConstraintsResult, error)
@@ -55,6 +56,12 @@ func newStage(t *testing.T) *stage {
 	s.SetStartTime(began)
 	s.RegisterWorkflow(Migrate)
 	s.validate = func() (activities.Checked, error) { return activities.Checked{}, nil }
+	s.plan = func() activities.Plan {
+		return activities.Plan{
+			Start: activities.Position{ResumeToken: []byte{1}, OpTime: migration.OpTime{T: 100}},
+			Units: 6, IndexUnits: 2, Namespaces: 6, Documents: 60, Bytes: 600, Indexes: 2,
+		}
+	}
 	s.copyUnit = func(activities.CopyInput) (activities.CopyResult, error) {
 		return activities.CopyResult{Copied: migration.Copied{Documents: 10, Bytes: 100}, Namespaces: 1}, nil
 	}
@@ -94,10 +101,7 @@ func (s *stage) cast() {
 	play(act.Claim, func(context.Context, migration.Spec) error { s.called("Claim"); return nil })
 	play(act.Prepare, func(context.Context, migration.Spec) (activities.Plan, error) {
 		s.called("Prepare")
-		return activities.Plan{
-			Start: activities.Position{ResumeToken: []byte{1}, OpTime: migration.OpTime{T: 100}},
-			Units: 6, IndexUnits: 2, Namespaces: 6, Documents: 60, Bytes: 600, Indexes: 2,
-		}, nil
+		return s.plan(), nil
 	})
 	play(act.CopyUnit, func(_ context.Context, in activities.CopyInput) (activities.CopyResult, error) {
 		s.called("CopyUnit")
