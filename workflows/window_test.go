@@ -143,7 +143,7 @@ func TestWatchEnds(t *testing.T) {
 					canceled++
 				}
 			})
-			s.watch = func(in activities.WatchInput) (activities.WatchResult, error) {
+			s.watch = func(activities.WatchInput) (activities.WatchResult, error) {
 				if looks++; s.count("ApplyChanges") > 0 {
 					t.Error("a look while changes are applied")
 				}
