@@ -111,6 +111,9 @@ func (m *run) advance(to activities.Position, done migration.ReplicationStatus) 
 	if done.OplogWindowSeconds == 0 { // it was not looked at
 		done.OplogWindowSeconds, done.OplogRemainingSeconds = r.OplogWindowSeconds, r.OplogRemainingSeconds
 	}
+	if to.OpTime == m.Position.OpTime { // perhaps it was stopped before it looked at the source
+		done.LagSeconds = max(done.LagSeconds, r.LagSeconds)
+	}
 	*r = done
 	m.Position = to
 	r.LastAppliedOpTime = to.OpTime

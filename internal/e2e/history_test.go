@@ -14,31 +14,37 @@ import (
 )
 
 // TestHistoryLost pauses a migration until the source's oplog no longer reaches
-// back to it: it fails at once, without being resumed, says so, and leaves nothing behind.
+// back to it: it fails at once, without being resumed, says so, and leaves nothing
+// behind but the documents it has copied.
 func TestHistoryLost(t *testing.T) {
 	t.Parallel()
-	s := newStackOf(t, devstack.ReplicaSetOptions{OplogMB: 1})
-	s.worker()
-	fill(t, s.source, 100)
-	s.start(s.spec("late"))
-	s.awaitPhase("late", migration.Ready)
-	s.mustUpdate("late", migration.MessagePause)
-	st, err := s.status("late")
-	if err != nil {
-		t.Fatal(err)
+	for _, phase := range []migration.Phase{migration.Copying, migration.Ready} {
+		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
+			s := newStackOf(t, devstack.ReplicaSetOptions{OplogMB: 1})
+			s.worker()
+			fill(t, s.source, 20_000)
+			s.start(s.spec("late"))
+			s.awaitPhase("late", phase)
+			s.mustUpdate("late", migration.MessagePause)
+			st, err := s.status("late")
+			if err != nil || st.Phase != phase {
+				t.Fatalf("paused in %s, %v", st.Phase, err)
+			}
+			s.forget(st.Replication.LastAppliedOpTime)
+			s.awaitEnd("late", migration.Failed)
+			if st, err = s.status("late"); err != nil || !strings.Contains(st.Error, "ChangeStreamHistoryLost") || !strings.Contains(st.Error, "replSetResizeOplog") {
+				t.Errorf("status: %v, %q", err, st.Error)
+			}
+			for _, n := range st.Notices {
+				if strings.Contains(n.Message, "tried again") {
+					t.Errorf("it was tried again: %s", n.Message)
+				}
+			}
+			s.leftNothing()
+			s.accepts(s.source)
+		})
 	}
-	s.forget(st.Replication.LastAppliedOpTime)
-	s.awaitEnd("late", migration.Failed)
-	if st, err = s.status("late"); err != nil || !strings.Contains(st.Error, "ChangeStreamHistoryLost") || !strings.Contains(st.Error, "replSetResizeOplog") {
-		t.Errorf("status: %v, %q", err, st.Error)
-	}
-	for _, n := range st.Notices {
-		if strings.Contains(n.Message, "tried again") {
-			t.Errorf("it was tried again: %s", n.Message)
-		}
-	}
-	s.leftNothing()
-	s.accepts(s.source)
 }
 
 // forget writes to the source until its oplog begins after a time.

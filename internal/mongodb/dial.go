@@ -8,8 +8,9 @@ import (
 
 // A network that swallows packets answers nothing, and a command would wait for
 // the system's own limit, a quarter of an hour. These find a peer out that no
-// longer acknowledges, within half a minute. A server that is merely busy or
-// stopped is waited for: its system acknowledges for it.
+// longer acknowledges, within half a minute. A server that is merely busy, or was
+// stopped, is waited for: its system acknowledges for it, as long as it has room for
+// what is sent.
 const (
 	keepAliveIdle     = 15 * time.Second
 	keepAliveInterval = 5 * time.Second
