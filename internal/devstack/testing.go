@@ -55,3 +55,18 @@ func NewTemporal(t testing.TB) *TemporalServer {
 	})
 	return s
 }
+
+// NewProxy puts a proxy before a server for a test and stops it at its end.
+func NewProxy(t testing.TB, to string) *Proxy {
+	t.Helper()
+	p, err := StartProxy(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
