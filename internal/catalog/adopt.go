@@ -34,7 +34,11 @@ func (ch *Changer) Adopt(ctx context.Context, src *mongodb.Client, c Collection,
 	if err := awaitClones(ctx, src); err != nil {
 		return err
 	}
-	there, err := readByUUID(ctx, src, c)
+	var there *Collection
+	err := mongodb.Steady(ctx, src, func() (err error) {
+		there, err = readByUUID(ctx, src, c)
+		return err
+	})
 	if err != nil {
 		return err
 	}

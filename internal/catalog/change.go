@@ -113,6 +113,7 @@ func (ch *Changer) targetOf(ctx context.Context, to migration.Namespace, dropped
 // CreateIndexes builds indexes in the form for the sync. One that the documents
 // do not allow is built again, or reported, at the end.
 func (ch *Changer) CreateIndexes(ctx context.Context, c Collection, specs []bson.Raw) error {
+	c.Indexes = slices.Clone(c.Indexes) // the caller's must stay: it may call again
 	before := c.standing()
 	for _, spec := range specs {
 		name, _ := spec.Lookup("name").StringValueOK()
@@ -134,7 +135,8 @@ func (ch *Changer) DropIndexes(ctx context.Context, c Collection, names []string
 	if err := ch.dropIndexes(ctx, c, names); err != nil {
 		return err
 	}
-	c.Indexes = slices.DeleteFunc(c.Indexes, func(i Index) bool { return slices.Contains(names, i.Name) })
+	// The caller's must stay as they are: it may call again.
+	c.Indexes = slices.DeleteFunc(slices.Clone(c.Indexes), func(i Index) bool { return slices.Contains(names, i.Name) })
 	// A unique index whose plain twin is gone can stand as a plain one now.
 	return ch.build(ctx, c)
 }

@@ -87,9 +87,11 @@ func (e entry) collection() (Collection, error) {
 
 // Load reads the whole map from the metadata database.
 func (m *Map) Load(ctx context.Context) error {
-	docs, err := mongodb.All(ctx, m.dst, m.metaDB, bson.D{
-		{Key: "find", Value: mapCollection}, {Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
-	})
+	settled, err := mongodb.Settled(ctx, m.dst)
+	if err != nil {
+		return fmt.Errorf("read the catalog map: %w", err)
+	}
+	docs, err := mongodb.All(ctx, m.dst, m.metaDB, bson.D{{Key: "find", Value: mapCollection}, settled})
 	if err != nil {
 		return fmt.Errorf("read the catalog map: %w", err)
 	}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -24,6 +25,7 @@ func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Ra
 	if err != nil {
 		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
 	}
+	c.Indexes = slices.Clone(c.Indexes) // the caller's must stay: it may call again
 	for _, e := range elements {
 		if e.Key() == "index" {
 			err = ch.modifyIndex(ctx, &c, e.Value().Document())

@@ -44,11 +44,14 @@ func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter
 		if err := awaitClones(ctx, src); err != nil {
 			return Start{}, errors.Join(err, stream.Close(context.WithoutCancel(ctx)))
 		}
-		if round == 0 {
-			err = readAll(ctx, src, f, byDB)
-		} else {
-			err = readAgain(ctx, src, f, byDB, dirty)
-		}
+		// The catalog is read as the primary has it: what no majority holds yet may
+		// be rolled back, and no event would tell.
+		err = mongodb.Steady(ctx, src, func() error {
+			if round == 0 {
+				return readAll(ctx, src, f, byDB)
+			}
+			return readAgain(ctx, src, f, byDB, dirty)
+		})
 		if err != nil {
 			return Start{}, err
 		}
@@ -74,6 +77,7 @@ func readAll(ctx context.Context, src *mongodb.Client, f namespace.Filter, byDB 
 	if err != nil {
 		return err
 	}
+	clear(byDB)
 	for _, c := range all {
 		byDB[c.NS.DB] = append(byDB[c.NS.DB], c)
 	}

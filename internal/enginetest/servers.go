@@ -40,3 +40,22 @@ func client(t testing.TB, of func() (*mongodb.Client, error)) *mongodb.Client {
 	}
 	return c
 }
+
+// Set is a replica set of three members for a test that kills and cuts off, and a
+// client of it.
+func Set(t testing.TB, side string) (*devstack.ReplicaSet, *mongodb.Client) {
+	t.Helper()
+	set := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: side, Members: 3})
+	return set, Dial(t, side, set.URI())
+}
+
+// Dial gives a client of a server of the test's own.
+func Dial(t testing.TB, side, uri string) *mongodb.Client {
+	t.Helper()
+	c, err := mongodb.Connect(side, migration.Endpoint{URI: uri})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) }) // the servers end next
+	return c
+}

@@ -98,18 +98,14 @@ func (t Task) read(ctx context.Context, out chan<- batch) error {
 		// Whatever breaks it off, it begins anew.
 		return t.readFrom(ctx, bson.RawValue{}, send)
 	}
-	return mongodb.Retry(ctx, t.Log, "read "+t.Part.NS.String(), func() error {
+	return mongodb.RetryLong(ctx, t.Log, "read "+t.Part.NS.String(), func(works func()) error {
 		for {
-			if err := t.readFrom(ctx, last, send); !isCursorGone(err) {
+			err := t.readFrom(ctx, last, func(b batch) error { works(); return send(b) })
+			if !mongodb.IsCursorGone(err) {
 				return err
 			}
 		}
 	})
-}
-
-func isCursorGone(err error) bool {
-	code := mongodb.Code(err)
-	return code == mongodb.CodeCursorNotFound || code == mongodb.CodeQueryPlanKilled
 }
 
 func (t Task) readFrom(ctx context.Context, last bson.RawValue, send func(batch) error) (err error) {

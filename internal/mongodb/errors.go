@@ -28,12 +28,13 @@ const (
 	CodeCursorNotFound           = 43
 	CodeNamespaceExists          = 48
 	CodeMaxTimeMSExpired         = 50
-	CodeCappedPositionLost       = 136
 	CodeDollarPrefixedField      = 52
 	CodeInvalidOptions           = 72
 	CodeIndexOptionsConflict     = 85
 	CodeIndexKeySpecsConflict    = 86
+	CodeCappedPositionLost       = 136
 	CodeQueryPlanKilled          = 175
+	CodePrimarySteppedDown       = 189
 	CodeTransactionForgotten     = 217
 	CodeTransactionTooOld        = 225
 	CodeChangeStreamFatal        = 280
@@ -208,6 +209,19 @@ func IsTransient(err error) bool {
 	}
 	var de driver.Error
 	return errors.As(err, &de) && (hasLabel(de.Labels, driver.NetworkError) || hasLabel(de.Labels, driver.TransientTransactionError))
+}
+
+// IsCursorGone says whether a cursor has ended on the server before its end: it
+// timed out or was killed, its server is no longer the primary, a rename or drop
+// stopped its plan, or its place in a capped collection was overwritten. The
+// query may be sent again.
+func IsCursorGone(err error) bool {
+	switch Code(err) {
+	case CodeCursorNotFound, CodeQueryPlanKilled, CodeCappedPositionLost:
+		return true
+	default:
+		return false
+	}
 }
 
 func hasLabel(labels []string, label string) bool {

@@ -38,17 +38,28 @@ func troubleOf(ctx context.Context) func(string) {
 // lives, with growing pauses. The first failure is logged with its cause, the
 // repetitions are counted in the line that tells the end.
 func Retry(ctx context.Context, log *zap.Logger, what string, step func() error) error {
-	pause := firstPause
-	started := time.Now()
+	return RetryLong(ctx, log, what, func(func()) error { return step() })
+}
+
+// RetryLong is Retry for a step that takes long, such as reading a whole
+// collection. The step calls works whenever it has got somewhere: a failure after
+// that is a new one, with short pauses and patience of its own.
+func RetryLong(ctx context.Context, log *zap.Logger, what string, step func(works func()) error) error {
 	tell := troubleOf(ctx)
-	for attempt := 1; ; attempt++ {
-		err := step()
+	attempts, pause := 0, firstPause
+	since := time.Now() // when it last worked, or began
+	works := func() {
+		if attempts > 0 {
+			tell("")
+			log.Info("step succeeded after retries", zap.String("step", what),
+				zap.Int("attempts", attempts+1), zap.Duration("elapsed", time.Since(since)))
+		}
+		attempts, pause, since = 0, firstPause, time.Now()
+	}
+	for {
+		err := step(works)
 		if err == nil {
-			if attempt > 1 {
-				tell("")
-				log.Info("step succeeded after retries", zap.String("step", what),
-					zap.Int("attempts", attempt), zap.Duration("elapsed", time.Since(started)))
-			}
+			works()
 			return nil
 		}
 		if !IsTransient(err) {
@@ -57,11 +68,11 @@ func Retry(ctx context.Context, log *zap.Logger, what string, step func() error)
 		if ctx.Err() != nil {
 			return stopped(ctx, err)
 		}
-		if time.Since(started) > troubleAfter {
-			tell(what + " fails: " + err.Error())
-		}
-		if attempt == 1 {
+		if attempts++; attempts == 1 {
 			log.Warn("step failed, retrying", zap.String("step", what), zap.Error(err))
+		}
+		if time.Since(since) > troubleAfter {
+			tell(what + " fails: " + err.Error())
 		}
 		select {
 		case <-ctx.Done():

@@ -82,12 +82,18 @@ func NewLedger(dst *mongodb.Client, metaDB, owner string) *Ledger {
 	return &Ledger{dst: dst, metaDB: metaDB, owner: owner}
 }
 
-// Find reads the marker, whoever owns it. It is nil when there is none.
+// Find reads the marker, whoever owns it. It is nil when there is none. It waits
+// for a majority to hold all that the primary holds: an attempt that checks the
+// marker before it looks at what a broken-off step has left sees nothing that can
+// still be rolled back.
 func (l *Ledger) Find(ctx context.Context) (*Marker, error) {
+	settled, err := mongodb.Settled(ctx, l.dst)
+	if err != nil {
+		return nil, fmt.Errorf("read the ownership marker: %w", err)
+	}
 	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
 		{Key: "find", Value: collection}, {Key: "filter", Value: bson.D{{Key: "_id", Value: markerID}}},
-		{Key: "limit", Value: 1}, {Key: "singleBatch", Value: true},
-		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
+		{Key: "limit", Value: 1}, {Key: "singleBatch", Value: true}, settled,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the ownership marker: %w", err)

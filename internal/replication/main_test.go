@@ -45,7 +45,14 @@ type rehearsal struct {
 // start point, and those of the history.
 func rehearse(t *testing.T, before, history []bson.D) *rehearsal {
 	t.Helper()
+	return rehearseOn(t, enginetest.Source(t), enginetest.Destination(t), before, history)
+}
+
+// rehearseOn is rehearse between other servers.
+func rehearseOn(t *testing.T, src, dst *mongodb.Client, before, history []bson.D) *rehearsal {
+	t.Helper()
 	r := newRehearsal(t, databaseOf(t))
+	r.src, r.dst = src, dst
 	r.live(func() { r.run(before) }, func() { r.run(history) })
 	return r
 }

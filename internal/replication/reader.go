@@ -50,12 +50,13 @@ type reader struct {
 // run sends batches until the context ends or an error that repeating does not
 // mend. A cursor that is lost is opened again behind the last batch sent.
 func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
-	return mongodb.Retry(ctx, r.log, "read the change stream", func() error {
+	return mongodb.RetryLong(ctx, r.log, "read the change stream", func(works func()) error {
 		for {
-			err := r.stream(ctx, out)
+			err := r.stream(ctx, out, works)
+			if mongodb.IsCursorGone(err) {
+				continue // the resume token tells whether the history is gone too
+			}
 			switch mongodb.Code(err) {
-			case mongodb.CodeCursorNotFound, mongodb.CodeCappedPositionLost: // the token tells whether the history is lost
-				continue
 			case mongodb.CodeBSONObjectTooLarge, codeCannotSplit:
 				if r.lean > 0 {
 					return mongodb.Refusal(migration.UnexpectedChange, "read the change stream, even without documents (an _id is too large for it)", err)
@@ -75,7 +76,7 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 	})
 }
 
-func (r *reader) stream(ctx context.Context, out chan<- readBatch) error {
+func (r *reader) stream(ctx context.Context, out chan<- readBatch, works func()) error {
 	r.fragments = nil
 	open := mongodb.OpenStream
 	if r.lean > 0 {
@@ -106,6 +107,7 @@ func (r *reader) stream(ctx context.Context, out chan<- readBatch) error {
 		if err != nil {
 			return err
 		}
+		works()
 		select {
 		case out <- batch:
 			r.token = batch.token
