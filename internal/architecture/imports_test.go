@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"internal/migration":      {},
 	"internal/e2e":            {},
 	"internal/enginetest":     {"internal/devstack", "internal/mongodb", "internal/migration"},
+	"internal/random":         {},
 	"internal/scenario":       {},
 	"internal/architecture":   {},
 }

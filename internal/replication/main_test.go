@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 // that can be applied to a destination again and again. It lives in the
 // databases of a scenario.
 type rehearsal struct {
-	t        *testing.T
+	t        testing.TB
 	db, meta string
 	src, dst *mongodb.Client
 	filter   namespace.Filter
@@ -57,7 +57,7 @@ func rehearseOn(t *testing.T, src, dst *mongodb.Client, before, history []bson.D
 	return r
 }
 
-func newRehearsal(t *testing.T, db string) *rehearsal {
+func newRehearsal(t testing.TB, db string) *rehearsal {
 	t.Helper()
 	r := &rehearsal{t: t, db: db, meta: db + "_meta", before: map[catalog.UUID][]bson.Raw{}}
 	r.src, r.dst = enginetest.Source(t), enginetest.Destination(t)
@@ -112,7 +112,7 @@ func (r *rehearsal) run(commands []bson.D) {
 }
 
 // documents reads all of a collection, capped ones in the order of insertion.
-func documents(t *testing.T, c *mongodb.Client, ns migration.Namespace) []bson.Raw {
+func documents(t testing.TB, c *mongodb.Client, ns migration.Namespace) []bson.Raw {
 	t.Helper()
 	docs, err := mongodb.All(t.Context(), c, ns.DB, bson.D{{Key: "find", Value: ns.Collection}, {Key: "sort", Value: bson.D{{Key: "$natural", Value: 1}}}})
 	if err != nil {

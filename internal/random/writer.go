@@ -1,0 +1,178 @@
+package random
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Client sends a command once, without adding a session of its own, and gives the
+// server's reply also when that is a refusal.
+type Client interface {
+	Run(ctx context.Context, db string, command any) (bson.Raw, error)
+}
+
+// Writer carries out operations in its own databases, one after the other, and
+// keeps a log of what had, or may have had, an effect.
+type Writer struct {
+	client Client
+	db     string
+	// Log holds the operations so far; one that was refused says so by $expect, and
+	// is there because a part of it may have been done.
+	Log []bson.D
+	// Taken and Refused count by kind.
+	Taken, Refused map[string]int
+	transactions   int64
+	session        bson.Binary
+}
+
+// NewWriter makes a writer. db is the name of its first database.
+func NewWriter(client Client, db string) *Writer {
+	return &Writer{client: client, db: db, Taken: map[string]int{}, Refused: map[string]int{}, session: newSession()}
+}
+
+// Databases are the writer's.
+func (w *Writer) Databases() []string { return []string{w.db, w.db + "_2"} }
+
+// transient are the codes of refusals that say nothing of the operation: locks,
+// conflicts, the end of a transaction.
+var transient = []int32{24, 46, 50, 112, 246, 251}
+
+// Do carries an operation out. The code is that of a refusal, the error any other
+// trouble.
+func (w *Writer) Do(ctx context.Context, op Operation) (code int32, err error) {
+	// What is sent is what a file would say.
+	doc, err := copied(op.Doc)
+	if err != nil {
+		return 0, err
+	}
+	if code, err = w.Play(ctx, doc); err == nil && code == 0 && op.taken != nil {
+		op.taken()
+	}
+	return code, err
+}
+
+// Play carries out an operation of a log.
+func (w *Writer) Play(ctx context.Context, doc bson.D) (code int32, err error) {
+	kind := Kind(doc)
+	doc = slices.DeleteFunc(slices.Clone(doc), func(e bson.E) bool { return e.Key == "$expect" })
+	if kind == "transaction" {
+		code, err = w.transaction(ctx, doc)
+	} else {
+		code, err = w.command(ctx, doc)
+	}
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", kind, err)
+	case code == 0:
+		w.Taken[kind]++
+		w.Log = append(w.Log, doc)
+		return 0, nil
+	}
+	w.Refused[kind]++
+	if kind != "transaction" && !slices.Contains(transient, code) {
+		w.Log = append(w.Log, append(doc, bson.E{Key: "$expect", Value: code}))
+	}
+	return code, nil
+}
+
+// Refused says whether an operation of a log was refused.
+func Refused(doc bson.D) bool { return doc[len(doc)-1].Key == "$expect" }
+
+func copied(doc bson.D) (bson.D, error) {
+	text, err := bson.MarshalExtJSON(doc, true, false)
+	if err != nil {
+		return nil, fmt.Errorf("write an operation: %w", err)
+	}
+	var out bson.D
+	if err := bson.UnmarshalExtJSON(text, true, &out); err != nil {
+		return nil, fmt.Errorf("read an operation again: %w", err)
+	}
+	return out, nil
+}
+
+// command sends one; extra is what makes it part of a transaction.
+func (w *Writer) command(ctx context.Context, doc bson.D, extra ...bson.E) (int32, error) {
+	db := w.db
+	command := bson.D{}
+	for _, e := range doc {
+		if e.Key == "$db" {
+			db = w.text(e.Value.(string))
+			continue
+		}
+		command = append(command, bson.E{Key: e.Key, Value: w.value(e.Value)})
+	}
+	reply, err := w.client.Run(ctx, db, append(command, extra...))
+	if code := refusal(reply); code != 0 {
+		return code, nil
+	}
+	return 0, err
+}
+
+func (w *Writer) transaction(ctx context.Context, doc bson.D) (int32, error) {
+	w.transactions++
+	sign := []bson.E{{Key: "lsid", Value: d("id", w.session)}, {Key: "txnNumber", Value: w.transactions}, {Key: "autocommit", Value: false}}
+	end := "commitTransaction"
+	if len(doc) > 1 {
+		end = "abortTransaction"
+	}
+	for i, op := range doc[0].Value.(bson.A) {
+		extra := sign
+		if i == 0 {
+			extra = append(slices.Clone(sign), bson.E{Key: "startTransaction", Value: true})
+		}
+		code, err := w.command(ctx, op.(bson.D), extra...)
+		if err != nil {
+			return 0, err
+		}
+		if code != 0 {
+			// The error has ended the transaction, most of the time.
+			_, err = w.command(ctx, d("abortTransaction", 1, "$db", "admin"), sign...)
+			return code, err
+		}
+	}
+	return w.command(ctx, d(end, 1, "$db", "admin"), sign...)
+}
+
+// refusal gives the code of a refusal, of the command or its first statement that
+// failed; 0 when there is none.
+func refusal(reply bson.Raw) int32 {
+	for _, path := range [][]string{{"code"}, {"writeErrors", "0", "code"}, {"writeConcernError", "code"}} {
+		if code, ok := reply.Lookup(path...).AsInt64OK(); ok && code != 0 {
+			return int32(code)
+		}
+	}
+	return 0
+}
+
+func (w *Writer) text(s string) string {
+	return strings.NewReplacer(second, w.db+"_2", first, w.db).Replace(s)
+}
+
+// value fills in what stands for something else.
+func (w *Writer) value(v any) any {
+	switch v := v.(type) {
+	case string:
+		return w.text(v)
+	case bson.A:
+		out := make(bson.A, len(v))
+		for i := range v {
+			out[i] = w.value(v[i])
+		}
+		return out
+	case bson.D:
+		if len(v) == 1 && v[0].Key == "$pad" {
+			return strings.Repeat("x", int(v[0].Value.(int32)))
+		}
+		out := make(bson.D, len(v))
+		for i, e := range v {
+			out[i] = bson.E{Key: e.Key, Value: w.value(e.Value)}
+		}
+		return out
+	default:
+		return v
+	}
+}
