@@ -66,7 +66,7 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	if ordered(c) {
 		ch := &change{key: k, id: e.id}
 		ch.apply(e, stale)
-		ch.brings = e.kind == kindInsert || (e.kind == kindReplace && c.Collation() != nil)
+		ch.brings = e.kind == kindInsert || (e.kind == kindReplace && c.Collation() != nil && !c.Capped())
 		ch.anew = ch.brings && stale
 		p.lanes[k.uuid] = append(p.lanes[k.uuid], ch)
 		return

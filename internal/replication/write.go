@@ -75,7 +75,11 @@ func (w *writer) takeAway(ctx context.Context, changes []*change) (n int, err er
 
 func (w *writer) addUpdates(ctx context.Context, c *change) error {
 	if c.base == baseDocument {
-		if err := w.add(ctx, c, false, documentStatement(c.id, c.full)); err != nil {
+		statement := documentStatement(c.id, c.full)
+		if !c.anew && w.to.Capped() && w.to.Collation() != nil {
+			statement = contentStatement(c.id, c.full)
+		}
+		if err := w.add(ctx, c, false, statement); err != nil {
 			return err
 		}
 	}
@@ -168,6 +172,18 @@ func documentStatement(id bson.RawValue, doc bson.Raw) bsoncore.Document {
 		b.AppendDocument("u", bsoncore.Document(doc))
 	}
 	return b.AppendBoolean("upsert", true).Build()
+}
+
+// contentStatement puts everything but the _id there: in a capped collection a
+// document must keep its place, and by the collation it may be an older one with
+// another _id, whose end is still to come.
+func contentStatement(id bson.RawValue, doc bson.Raw) bsoncore.Document {
+	literal := bsoncore.NewDocumentBuilder().AppendDocument("$literal", bsoncore.Document(doc)).Build()
+	own := bsoncore.NewDocumentBuilder().AppendString("_id", "$_id").Build()
+	merged := bsoncore.NewDocumentBuilder().AppendArray("$mergeObjects", bsoncore.NewArrayBuilder().AppendDocument(literal).AppendDocument(own).Build()).Build()
+	stage := bsoncore.NewDocumentBuilder().AppendDocument("$replaceWith", merged).Build()
+	return bsoncore.NewDocumentBuilder().AppendDocument("q", byID(id)).
+		AppendArray("u", bsoncore.NewArrayBuilder().AppendDocument(stage).Build()).AppendBoolean("upsert", true).Build()
 }
 
 // hasDollarField says whether a classic replacement would take the document for
