@@ -22,6 +22,15 @@ demo: setup build ## migrates a live replica set on this machine; DEMO_FLAGS are
 test: setup $(TOOLS)/gotestsum ## runs every test, with the race detector
 	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -timeout 30m ./...
 
+DURATION ?= 30m
+soak: setup ## applies random histories for DURATION, and kills every scenario between any two commands
+	@MONGOFERRY_SOAK=1 MONGOFERRY_DURATION=$(DURATION) go test -count=1 -v -timeout 24h ./internal/replication -run 'TestRandomHistories|TestScenario|TestKilled'
+
+FUZZTIME ?= 1m
+fuzz: ## fuzzes what reads the source's bytes, FUZZTIME for each
+	@for p in mongodb initialsync replication; do for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' internal/$$p/fuzz_test.go); do \
+		go test ./internal/$$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME); done; done
+
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## checks format, habits, determinism and modules
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	@go vet ./...
@@ -46,4 +55,4 @@ $(TOOLS)/workflowcheck:
 	@mkdir -p $(TOOLS)
 	@cd tools/lint && go build -o $@ go.temporal.io/sdk/contrib/tools/workflowcheck
 
-.PHONY: help setup build demo test lint fmt
+.PHONY: help setup build demo test soak fuzz lint fmt
