@@ -1,6 +1,7 @@
 package initialsync
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -18,8 +19,8 @@ func FuzzInspect(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := inspect(data)
-		if bson.RawArray(data).Validate() != nil {
-			return // no panic is all that is wanted
+		if bson.RawArray(data).Validate() != nil || len(data) != int(binary.LittleEndian.Uint32(data)) {
+			return // no panic is all that is wanted; what a reply holds is as long as it says
 		}
 		values, readErr := bson.RawArray(data).Values()
 		if readErr != nil {
