@@ -164,7 +164,7 @@ func (g *Generator) index(c *collection) bson.D {
 		{5, func() bson.D { return d("name", special, "key", d("never", "hashed")) }},
 		{5, func() bson.D { return d("name", special, "key", d("place", "2dsphere")) }},
 		{5, func() bson.D { return d("name", name, "key", d(f, int32(1)), "collation", d("locale", "fr")) }},
-		{0, func() bson.D { return d("name", name, "key", d(f, int32(1)), "collation", d("locale", "simple")) }},
+		{3, func() bson.D { return d("name", name, "key", d(f, int32(1)), "collation", d("locale", "simple")) }},
 	})()
 }
 
