@@ -101,7 +101,7 @@ func randomLife(t *testing.T, seed uint64, operations *atomic.Int64) {
 	failures := attempt(t, func(tb testing.TB) {
 		g := random.NewGenerator(seed, 0)
 		r, w := newLife(tb)
-		make := func(n int) {
+		live := func(n int) {
 			for range n {
 				op := g.Next()
 				if _, err := w.Do(t.Context(), op); err != nil {
@@ -110,7 +110,7 @@ func randomLife(t *testing.T, seed uint64, operations *atomic.Int64) {
 				}
 			}
 		}
-		r.live(func() { make(randomBefore) }, func() { before = w.Log; w.Log = nil; make(randomAfter) })
+		r.live(func() { live(randomBefore) }, func() { before = w.Log; w.Log = nil; live(randomAfter) })
 		after = w.Log
 		operations.Add(int64(len(before) + len(after)))
 		applyThreeWays(r, seed)

@@ -21,7 +21,7 @@ import (
 )
 
 // must fails the test.
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
