@@ -187,7 +187,7 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	// position that was reached.
 	a.progress.SafeAfter = migration.Later(safeAfter, b.last())
 	a.progress.Broken = true
-	if err := a.apply(ctx, b.events, safeAfter); err != nil {
+	if err := a.applyBatch(ctx, b, safeAfter); err != nil {
 		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, a.aheadUntil)
 		return err
 	}
@@ -197,6 +197,9 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	a.progress.EventsRead += int64(len(b.events))
 	if a.aheadUntil.Before(b.opTime) {
 		clear(a.ahead)
+	}
+	if err := a.buildWaiting(ctx); err != nil {
+		return err
 	}
 	return a.look(ctx)
 }

@@ -132,8 +132,8 @@ func (w *writer) flush(ctx context.Context) error {
 			return fmt.Errorf("apply changes to %s: the reply names statement %d of %d", w.to.NS, e.Index, len(owners))
 		}
 		if !deltaCodes[e.Code] || len(owners[e.Index].updates) == 0 {
-			return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
-				"%s: the destination refused a change of _id %s: %s (code %d)", w.to.NS, owners[e.Index].id, e.Message, e.Code))
+			return &documentRefused{collection: w.to.UUID, code: e.Code, Fault: migration.NewFault(migration.WriteRefused, fmt.Sprintf(
+				"%s: the destination refused a change of _id %s: %s (code %d)", w.to.NS, owners[e.Index].id, e.Message, e.Code))}
 		}
 		w.again = append(w.again, owners[e.Index])
 	}

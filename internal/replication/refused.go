@@ -1,0 +1,117 @@
+package replication
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+)
+
+// documentRefused is the fault of a document that the destination does not take.
+type documentRefused struct {
+	collection catalog.UUID
+	code       int32
+	*migration.Fault
+}
+
+// Unwrap gives the fault.
+func (d *documentRefused) Unwrap() error { return d.Fault }
+
+// never are codes of refusals in which no index has a part, or one that was made
+// by somebody else.
+var never = map[int32]bool{
+	mongodb.CodeDuplicateKey: true, mongodb.CodeUserWritesBlocked: true, mongodb.CodeBSONObjectTooLarge: true, codeImmutableField: true,
+}
+
+// codeImmutableField: the change would give a document another _id.
+const codeImmutableField = 66
+
+// applyBatch applies a batch. A document that an index stands against belongs to
+// another moment than the index: it is older than the index in a batch that is
+// applied again, or was read from the source after the index was dropped. The
+// indexes of that collection are put off, and the batch is applied again.
+func (a *Applier) applyBatch(ctx context.Context, b readBatch, safeAfter migration.OpTime) error {
+	for {
+		err := a.apply(ctx, b.events, safeAfter)
+		refused, ok := errors.AsType[*documentRefused](err)
+		if !ok || never[refused.code] {
+			return err
+		}
+		n, putErr := a.putOff(ctx, refused)
+		if putErr != nil {
+			return putErr
+		}
+		if n == 0 {
+			return err
+		}
+		if err := a.settle(ctx); err != nil {
+			return err
+		}
+		now, err := mongodb.ReadableOpTime(ctx, a.Source)
+		if err != nil {
+			return err
+		}
+		safeAfter = migration.Later(safeAfter, now)
+		a.aheadUntil = migration.Later(a.aheadUntil, now)
+		clear(a.ahead) // what was read may not have been written; what was is not after now
+	}
+}
+
+func (a *Applier) putOff(ctx context.Context, refused *documentRefused) (int, error) {
+	c, ok := a.Map.ByUUID(refused.collection)
+	if !ok {
+		return 0, nil
+	}
+	var n int
+	err := mongodb.Retry(ctx, a.Log, "put indexes of "+c.NS.String()+" off", func() error {
+		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
+			return err
+		}
+		again, _ := a.Map.ByUUID(refused.collection) // as the last try has left it
+		put, err := (&catalog.Changer{Destination: a.Destination, Map: a.Map}).PutOff(ctx, again)
+		n += put
+		return err
+	})
+	if n > 0 {
+		a.Log.Info("indexes stand against a document of another moment: they are built again later",
+			zap.String("ns", c.NS.String()), zap.Int("indexes", n), zap.Error(refused))
+	}
+	return n, err
+}
+
+// settle waits until nothing that was broken off is still being written.
+func (a *Applier) settle(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, slot := range a.slots {
+		group.Go(func() error { return slot.Take(ctx) })
+	}
+	return group.Wait()
+}
+
+// buildWaiting builds indexes that were put off, once no document is newer than
+// the position.
+func (a *Applier) buildWaiting(ctx context.Context) error {
+	if a.progress.OpTime.Before(a.progress.SafeAfter) {
+		return nil
+	}
+	for _, c := range a.Map.Waiting() {
+		if !c.SafeAfter.Before(a.progress.OpTime) {
+			continue
+		}
+		err := mongodb.Retry(ctx, a.Log, "build the indexes of "+c.NS.String()+" that were put off", func() error {
+			if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
+				return err
+			}
+			return (&catalog.Changer{Destination: a.Destination, Map: a.Map}).BuildWaiting(ctx, c)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
