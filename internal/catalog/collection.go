@@ -99,6 +99,9 @@ func (c Collection) Unsupported() string {
 	if c.NS.IsBuckets() {
 		return "what is left of a time-series collection (it has no view)"
 	}
+	if c.Capped() && c.Clustered() {
+		return "a clustered collection that was converted to a capped one, which no server makes by name,"
+	}
 	if _, err := c.Options.LookupErr("encryptedFields"); err == nil {
 		return "a collection with queryable encryption"
 	}
