@@ -98,7 +98,13 @@ func lives(t *testing.T, s *stack) (early, live []life) {
 		}
 		for suffix, to := range map[string]*[]life{"_b": &early, "_l": &live} {
 			db := sc.Name + suffix
-			*to = append(*to, life{sc, db, scenario.NewRunner(source, db)})
+			runner := scenario.NewRunner(source, db)
+			t.Cleanup(func() {
+				if err := runner.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+			*to = append(*to, life{sc, db, runner})
 		}
 	}
 	return early, live

@@ -194,29 +194,35 @@ func TestKilledBetweenAnyTwoCommands(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			db := databaseOf(t)
-			r := rehearse(t, h.before(db), h.after(db))
-			for n := 0; ; n++ {
-				r.reset()
-				p, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
-				if err == nil {
-					t.Logf("%d commands", n)
-					return
-				}
-				if !errors.Is(err, errKilled) {
-					t.Fatalf("after %d commands: %v", n, err)
-				}
-				if n%2 == 0 {
-					p = Progress{Position: r.begin(), Broken: true}
-				}
-				if _, err := r.applyFrom(p.Position, nil, p.Broken); err != nil {
-					t.Fatalf("after an attempt that ended after %d commands: %v", n, err)
-				}
-				r.same("after an attempt that was killed")
-				if t.Failed() {
-					t.Fatalf("it had sent %d commands", n)
-				}
-			}
+			rehearse(t, h.before(db), h.after(db)).killedAnywhere()
 		})
+	}
+}
+
+// killedAnywhere ends an attempt after each number of commands, until one gets to
+// the end.
+func (r *rehearsal) killedAnywhere() {
+	r.t.Helper()
+	for n := 0; ; n++ {
+		r.reset()
+		p, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
+		if err == nil {
+			r.t.Logf("%d commands", n)
+			return
+		}
+		if !errors.Is(err, errKilled) {
+			r.t.Fatalf("after %d commands: %v", n, err)
+		}
+		if n%2 == 0 {
+			p = Progress{Position: r.begin(), Broken: true}
+		}
+		if _, err := r.applyFrom(p.Position, nil, p.Broken); err != nil {
+			r.t.Fatalf("after an attempt that ended after %d commands: %v", n, err)
+		}
+		r.same("after an attempt that was killed")
+		if r.t.Failed() {
+			r.t.Fatalf("it had sent %d commands", n)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -27,6 +28,18 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
+// TestScenariosKilled ends an attempt at every scenario after each number of
+// commands. It takes long: MONGOFERRY_SOAK asks for it.
+func TestScenariosKilled(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("MONGOFERRY_SOAK") == "" {
+		t.Skip("it takes very long: set MONGOFERRY_SOAK=1 to kill attempts at every scenario, MONGOFERRY_SCENARIO to choose some of them")
+	}
+	eachScenario(t, func(t *testing.T, s scenario.Scenario) {
+		rehearseScenario(t, s).killedAnywhere()
+	})
+}
+
 func eachScenario(t *testing.T, run func(t *testing.T, s scenario.Scenario)) {
 	t.Helper()
 	all, err := scenario.Load(scenarios, os.Getenv("MONGOFERRY_SCENARIO"))
@@ -48,9 +61,17 @@ func eachScenario(t *testing.T, run func(t *testing.T, s scenario.Scenario)) {
 // at once.
 func rehearseScenario(t *testing.T, s scenario.Scenario) *rehearsal {
 	t.Helper()
-	test, _, _ := strings.Cut(t.Name(), "/")
-	r := newRehearsal(t, s.Name+"_"+test[len("Test"):][:1])
+	suffix := "_s"
+	if strings.HasPrefix(t.Name(), "TestScenariosKilled") {
+		suffix = "_k"
+	}
+	r := newRehearsal(t, s.Name+suffix)
 	runner := scenario.NewRunner(r.src, r.db)
+	t.Cleanup(func() {
+		if err := runner.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	part := func(ops []scenario.Operation) {
 		t.Helper()
 		if err := runner.Run(t.Context(), ops); err != nil {

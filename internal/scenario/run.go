@@ -34,6 +34,19 @@ func (r *Runner) Run(ctx context.Context, ops []Operation) error {
 	return r.run(ctx, ops, place{db: r.db, number: -1}, nil)
 }
 
+// Close aborts the transactions that are still open, as after an operation that
+// failed: they hold locks on the server until it ends them.
+func (r *Runner) Close(ctx context.Context) error {
+	var errs []error
+	for name, t := range r.open {
+		delete(r.open, name)
+		if t.begun {
+			errs = append(errs, r.end(ctx, Operation{where: "transaction " + name + ", left open"}, t, true))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (r *Runner) run(ctx context.Context, ops []Operation, p place, within *transaction) error {
 	for _, o := range ops {
 		if err := r.one(ctx, o, p, within); err != nil {
