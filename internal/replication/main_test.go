@@ -277,7 +277,7 @@ func (r *rehearsal) sameDocuments(when string, c catalog.Collection, a, b *mongo
 	there := byIDs(y)
 	for id, doc := range byIDs(x) {
 		if !bytes.Equal(there[id], doc) {
-			r.t.Errorf("%s: %s: %s\n%s: %s\n%s: %s", when, c.NS, id, a.Name(), doc, b.Name(), there[id])
+			r.t.Errorf("%s: %s: %.200s\n%s: %s\n%s: %s", when, c.NS, id, a.Name(), doc, b.Name(), there[id])
 		}
 	}
 	if c.Capped() && !slices.EqualFunc(x, y, func(v, w bson.Raw) bool { return bytes.Equal(v, w) }) {
@@ -285,10 +285,12 @@ func (r *rehearsal) sameDocuments(when string, c catalog.Collection, a, b *mongo
 	}
 }
 
+// byIDs finds documents by the bytes of their _id: as text, {"": 1} is {}.
 func byIDs(docs []bson.Raw) map[string]bson.Raw {
 	out := map[string]bson.Raw{}
 	for _, doc := range docs {
-		out[doc.Lookup("_id").String()] = doc
+		id := doc.Lookup("_id")
+		out[fmt.Sprintf("%s %s %x", id, id.Type, id.Value)] = doc
 	}
 	return out
 }
