@@ -19,7 +19,7 @@ var (
 )
 
 func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side})
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side, CacheGB: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -181,11 +181,15 @@ func Code(err error) int32 {
 	return 0
 }
 
+// codeTooLargeForCache: the write did not fit into what others have left of the
+// server's cache.
+const codeTooLargeForCache = 388
+
 // transientCodes are errors that pass by themselves: elections, shutdowns,
 // interruptions, exhausted tickets, write concern failures, a full disk, and lost
 // cursors: the step that reads opens another.
 var transientCodes = map[int32]bool{
-	CodeCursorNotFound: true, CodeCappedPositionLost: true, CodeQueryPlanKilled: true,
+	CodeCursorNotFound: true, CodeCappedPositionLost: true, CodeQueryPlanKilled: true, codeTooLargeForCache: true,
 	6: true, 7: true, 24: true, 46: true, 63: true, 64: true, 79: true, 89: true, 91: true, 112: true, 133: true, 134: true,
 	50: true, 117: true, 189: true, 202: true, 211: true, 234: true, 237: true, 246: true, 262: true, 276: true, 290: true, 314: true, 358: true, 365: true, 9001: true,
 	10107: true, 11600: true, 11601: true, 11602: true, 12587: true, 13435: true, 13436: true, 14031: true, 50915: true,

@@ -29,7 +29,7 @@ func TestServerErrorClasses(t *testing.T) {
 		{class: transient, codes: []int32{
 			6, 7, 89, 9001, 202, 262, // the network
 			91, 189, 10107, 11600, 11602, 13435, 13436, // shutdowns and elections
-			24, 46, 112, 133, 134, 211, 234, 237, 246, 290, 314, 50915, CodeMaxTimeMSExpired, 117, 276, 365, 11601, 12587, 14031, // busy, interrupted, full
+			24, 46, 112, 133, 134, 211, 234, 237, 246, 290, 314, 50915, CodeMaxTimeMSExpired, codeTooLargeForCache, 117, 276, 365, 11601, 12587, 14031, // busy, interrupted, full
 			64, 79, // write concern
 			CodeCursorNotFound, CodeQueryPlanKilled, CodeCappedPositionLost, // the step opens another
 		}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"mongoferry/internal/scenario"
@@ -41,10 +40,6 @@ func TestScenariosKilled(t *testing.T) {
 	})
 }
 
-// largeOnes are lived one at a time: the cache of a server that is shared by the
-// tests is small, and two of them fill it (code 388).
-var largeOnes sync.Mutex
-
 func eachScenario(t *testing.T, run func(t *testing.T, s scenario.Scenario)) {
 	t.Helper()
 	all, err := scenario.Load(scenarios, os.Getenv("MONGOFERRY_SCENARIO"))
@@ -53,14 +48,7 @@ func eachScenario(t *testing.T, run func(t *testing.T, s scenario.Scenario)) {
 	}
 	for _, s := range all {
 		t.Run(s.Name, func(t *testing.T) {
-			if why := scenario.NotYet[s.Name]; why != "" {
-				t.Skip(why)
-			}
 			t.Parallel()
-			if strings.HasPrefix(s.Name, "large-") {
-				largeOnes.Lock()
-				defer largeOnes.Unlock()
-			}
 			run(t, s)
 		})
 	}
