@@ -24,10 +24,15 @@ func (c *Client) Write(ctx context.Context, db string, command bson.D) error {
 	if err != nil {
 		return err
 	}
+	return c.refused(command[0].Key, db, reply)
+}
+
+// refused is the error of the first statement that a reply says was not done.
+func (c *Client) refused(command, db string, reply bson.Raw) error {
 	write, err := parseWriteReply(c.name, db, reply)
 	if err != nil || len(write.Errors) == 0 {
 		return err
 	}
 	first := write.Errors[0]
-	return &Error{Side: c.name, Command: command[0].Key, DB: db, Code: first.Code, Message: migration.Redact(first.Message), Reply: reply}
+	return &Error{Side: c.name, Command: command, DB: db, Code: first.Code, Message: migration.Redact(first.Message), Reply: reply}
 }

@@ -203,14 +203,14 @@ func TestTakeWaitsForTheOlderWrite(t *testing.T) {
 		_, err := older.Write(t.Context(), t.Name(), slow)
 		ended <- err
 	}()
-	for underWay(t, c, older) == 0 {
+	for len(underWay(t, c, older)) == 0 {
 		if t.Context().Err() != nil {
 			t.Fatal("the slow write never began")
 		}
 	}
 	newer := slot(t, c, 2)
-	if n := underWay(t, c, newer); n != 0 {
-		t.Errorf("%d commands of the older attempt are under way after the take-over", n)
+	for _, op := range underWay(t, c, newer) {
+		t.Errorf("a command of the older attempt is under way after the take-over: %s", op)
 	}
 	after := fmt.Sprint(contents(t, c))
 	err := <-ended
@@ -222,20 +222,23 @@ func TestTakeWaitsForTheOlderWrite(t *testing.T) {
 	}
 }
 
-// underWay counts the commands that the server is running in a slot's session.
-func underWay(t *testing.T, c *Client, s *Slot) int {
+// underWay are the commands that are at work in a slot's session on the server. One
+// that has done its work, holds no lock and waits for a majority is not: its
+// session is free, and the next one's may be through as soon as its own.
+func underWay(t *testing.T, c *Client, s *Slot) []bson.Raw {
 	t.Helper()
 	ops, err := All(t.Context(), c, "admin", bson.D{
 		{Key: "aggregate", Value: 1}, {Key: "cursor", Value: bson.D{}},
 		{Key: "pipeline", Value: bson.A{
 			bson.D{{Key: "$currentOp", Value: bson.D{}}},
-			bson.D{{Key: "$match", Value: bson.D{{Key: "active", Value: true}, {Key: "lsid.id", Value: s.lsid.Lookup("id")}}}},
+			bson.D{{Key: "$match", Value: bson.D{{Key: "active", Value: true}, {Key: "lsid.id", Value: s.lsid.Lookup("id")},
+				{Key: "locks", Value: bson.D{{Key: "$ne", Value: bson.D{}}}}}}},
 		}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(ops)
+	return ops
 }
 
 // The server dies under a write and comes back: the write happens, and once.
