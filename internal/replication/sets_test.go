@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -359,4 +360,57 @@ func awaitNoStream(t *testing.T, src *mongodb.Client) {
 	for t.Context().Err() == nil && len(streams(t, src, nil)) > 0 {
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// cursorKiller is a gate before the source that kills cursors of refetches, so
+// many of them, each before its next command.
+type cursorKiller struct {
+	r    *rehearsal
+	src  *mongodb.Client
+	mu   sync.Mutex
+	left int
+}
+
+func (g *cursorKiller) Check() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left == 0 {
+		return nil
+	}
+	ctx := g.r.t.Context()
+	ops, err := mongodb.All(ctx, g.src, "admin", bson.D{e("aggregate", 1), e("cursor", d()), e("pipeline", bson.A{
+		d("$currentOp", d("idleCursors", true)),
+		d("$match", d("type", "idleCursor", "cursor.originatingCommand.$db", g.r.db, "cursor.originatingCommand.filter._id", d("$exists", true)))})})
+	if err != nil {
+		g.r.t.Errorf("look for cursors: %v", err)
+		return nil
+	}
+	for _, op := range ops {
+		g.left--
+		if _, err := g.src.Run(ctx, g.r.db, bson.D{e("killCursors", "c"), e("cursors", bson.A{op.Lookup("cursor", "cursorId")})}); err != nil {
+			g.r.t.Errorf("kill a cursor: %v", err)
+		}
+	}
+	return nil
+}
+
+// TestRefetchCursorKilled: what is read again is read from the beginning.
+func TestRefetchCursorKilled(t *testing.T) {
+	t.Parallel()
+	var before, history []bson.D
+	for i := range 300 {
+		before = append(before, insert("c", d("_id", i, "a", d("b", 0))))
+		history = append(history, update("c", i, d("$set", d("a.b", i))))
+	}
+	r := rehearse(t, commands(before...)(""), commands(history...)(""))
+	r.reset()
+	killer := &cursorKiller{r: r, src: r.src, left: 2}
+	r.src = r.src.WithGate(killer)
+	if _, err := r.apply(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if killer.left > 0 {
+		t.Fatalf("%d cursors were still to be killed", killer.left)
+	}
+	r.same("after the cursors were killed")
 }
