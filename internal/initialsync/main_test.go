@@ -32,9 +32,14 @@ type copying struct {
 // newCopying makes the collection on the source and its counterpart.
 func newCopying(t *testing.T, docs []any, options ...bson.E) *copying {
 	t.Helper()
+	return newCopyingOn(t, enginetest.Source(t), enginetest.Destination(t), docs, options...)
+}
+
+// newCopyingOn is newCopying on servers of the test's own.
+func newCopyingOn(t *testing.T, src, dst *mongodb.Client, docs []any, options ...bson.E) *copying {
+	t.Helper()
 	db := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
-	k := &copying{t: t, ns: migration.Namespace{DB: db, Collection: "c"}, meta: db + "_meta"}
-	k.src, k.dst = enginetest.Source(t), enginetest.Destination(t)
+	k := &copying{t: t, src: src, dst: dst, ns: migration.Namespace{DB: db, Collection: "c"}, meta: db + "_meta"}
 	k.run(append(bson.D{{Key: "create", Value: "c"}}, options...))
 	for len(docs) > 0 {
 		n := min(len(docs), 1000)
