@@ -182,6 +182,9 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 
 // take applies a batch and moves the checkpoint behind it.
 func (a *Applier) take(ctx context.Context, b readBatch) error {
+	if err := a.firstLook(ctx); err != nil {
+		return err
+	}
 	safeAfter := a.progress.SafeAfter
 	// Should the batch be broken off, its documents may be newer than the
 	// position that was reached.
@@ -204,14 +207,27 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	return a.look(ctx)
 }
 
-// look reads the source's optime and, now and then, the oplog window.
+// firstLook reads the source's optime before the position moves: a lag that nobody
+// knows would look like none.
+func (a *Applier) firstLook(ctx context.Context) error {
+	if !a.progress.SourceOpTime.IsZero() {
+		return nil
+	}
+	return mongodb.Retry(ctx, a.Log, "read the source's optime", func() (err error) {
+		a.progress.SourceOpTime, err = mongodb.MajorityOpTime(ctx, a.Source)
+		return err
+	})
+}
+
+// look reads the source's optime and, now and then, the oplog window. While the
+// source does not answer, its last known optime stands.
 func (a *Applier) look(ctx context.Context) error {
-	var err error
-	if a.progress.SourceOpTime, err = mongodb.MajorityOpTime(ctx, a.Source); err != nil && !mongodb.IsTransient(err) {
+	now, err := mongodb.MajorityOpTime(ctx, a.Source)
+	if err != nil && !mongodb.IsTransient(err) {
 		return err
 	}
 	// The position may be newer than what one member said of the majority.
-	a.progress.SourceOpTime = migration.Later(a.progress.SourceOpTime, a.progress.OpTime)
+	a.progress.SourceOpTime = migration.Later(migration.Later(now, a.progress.SourceOpTime), a.progress.OpTime)
 	if time.Since(a.windowAt) > windowEvery {
 		a.windowAt = time.Now()
 		a.progress.Window = oplogWindow(ctx, a.Source, a.Log, a.progress.OpTime)
