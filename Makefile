@@ -23,8 +23,13 @@ test: setup $(TOOLS)/gotestsum ## runs every test, with the race detector
 	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -timeout 30m ./...
 
 DURATION ?= 30m
-soak: setup ## applies random histories for DURATION, and kills every scenario between any two commands
-	@MONGOFERRY_SOAK=1 MONGOFERRY_DURATION=$(DURATION) go test -count=1 -v -timeout 24h ./internal/replication -run 'TestRandomHistories|TestScenario|TestKilled'
+SOAK := MONGOFERRY_SOAK=1 MONGOFERRY_DURATION=$(DURATION) go test -count=1 -v -timeout 24h
+soak: setup ## random histories for DURATION, random migrations for as long, and every scenario killed between any two commands
+	@failed=0; \
+	$(SOAK) ./internal/replication -run 'TestRandomHistories|TestScenario|TestKilled' || failed=1; \
+	$(SOAK) ./internal/e2e -run 'TestScenarios|TestManyCollections' || failed=1; \
+	$(SOAK) ./internal/e2e -run 'TestRandom$$' || failed=1; \
+	exit $$failed
 
 FUZZTIME ?= 1m
 fuzz: ## fuzzes what reads the source's bytes, FUZZTIME for each

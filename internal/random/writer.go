@@ -27,6 +27,8 @@ type Writer struct {
 	Taken, Refused map[string]int
 	transactions   int64
 	session        bson.Binary
+	// reply is the last one.
+	reply bson.Raw
 }
 
 // NewWriter makes a writer. db is the name of its first database.
@@ -38,8 +40,13 @@ func NewWriter(client Client, db string) *Writer {
 func (w *Writer) Databases() []string { return []string{w.db, w.db + "_2"} }
 
 // transient are the codes of refusals that say nothing of the operation: locks,
-// conflicts, the end of a transaction.
-var transient = []int32{24, 46, 50, 112, 246, 251}
+// conflicts, the end of a transaction or of an index build.
+var transient = []int32{24, 46, 50, 112, 246, 251, 276}
+
+// WritesBlocked is the code of a refusal by a cluster that takes no writes. What is
+// refused so leaves no trace in the log, but for the statements that were done
+// before.
+const WritesBlocked = 371
 
 // Do carries an operation out. The code is that of a refusal, the error any other
 // trouble.
@@ -73,10 +80,50 @@ func (w *Writer) Play(ctx context.Context, doc bson.D) (code int32, err error) {
 		return 0, nil
 	}
 	w.Refused[kind]++
+	if code == WritesBlocked {
+		w.logPart(doc)
+		return code, nil
+	}
 	if kind != "transaction" && !slices.Contains(transient, code) {
 		w.Log = append(w.Log, append(doc, bson.E{Key: "$expect", Value: code}))
 	}
 	return code, nil
+}
+
+// logPart logs what of a command came before the writes were blocked.
+func (w *Writer) logPart(doc bson.D) {
+	at, other := blockedAt(w.reply)
+	for i, e := range doc {
+		statements, ok := e.Value.(bson.A)
+		if !ok || at == 0 || Kind(doc) == "transaction" || e.Key != "documents" && e.Key != "updates" && e.Key != "deletes" {
+			continue
+		}
+		part := slices.Clone(doc)
+		part[i].Value = statements[:at]
+		if other != 0 {
+			part = append(part, bson.E{Key: "$expect", Value: other})
+		}
+		w.Log = append(w.Log, part)
+		return
+	}
+}
+
+// blockedAt gives the number of the first statement that met the block, and the
+// code of an earlier one's refusal for another reason.
+func blockedAt(reply bson.Raw) (at int, other int32) {
+	refused, _ := reply.Lookup("writeErrors").ArrayOK()
+	values, _ := refused.Values() // a reply has been checked
+	for _, v := range values {
+		code, _ := v.Document().Lookup("code").AsInt64OK()
+		if code == WritesBlocked {
+			index, _ := v.Document().Lookup("index").AsInt64OK()
+			return int(index), other
+		}
+		if other == 0 {
+			other = int32(code)
+		}
+	}
+	return 0, 0
 }
 
 // Refused says whether an operation of a log was refused.
@@ -106,6 +153,7 @@ func (w *Writer) command(ctx context.Context, doc bson.D, extra ...bson.E) (int3
 		command = append(command, bson.E{Key: e.Key, Value: w.value(e.Value)})
 	}
 	reply, err := w.client.Run(ctx, db, append(command, extra...))
+	w.reply = reply
 	if code := refusal(reply); code != 0 {
 		return code, nil
 	}
@@ -138,8 +186,11 @@ func (w *Writer) transaction(ctx context.Context, doc bson.D) (int32, error) {
 }
 
 // refusal gives the code of a refusal, of the command or its first statement that
-// failed; 0 when there is none.
+// failed, or WritesBlocked when that stopped any; 0 when there is none.
 func refusal(reply bson.Raw) int32 {
+	if at, _ := blockedAt(reply); at > 0 {
+		return WritesBlocked
+	}
 	for _, path := range [][]string{{"code"}, {"writeErrors", "0", "code"}, {"writeConcernError", "code"}} {
 		if code, ok := reply.Lookup(path...).AsInt64OK(); ok && code != 0 {
 			return int32(code)
