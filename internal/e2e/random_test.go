@@ -24,10 +24,13 @@ const (
 	randomWriters = 4
 	// randomBefore are the operations of each writer before the start.
 	randomBefore = 150
-	// randomPace is the time between two operations of a writer.
-	randomPace = time.Second / 30
+	// randomPace is the time between two operations of a writer; calmPace is that
+	// when the end comes, so that a slow machine catches up.
+	randomPace, calmPace = time.Second / 25, time.Second / 3
 	// randomLength is how long a short run writes, at least.
-	randomLength = 12 * time.Second
+	randomLength = 10 * time.Second
+	// leastKills are those before the first cutover.
+	leastKills = 3
 	// cutoverKills is how many cutovers a run asks for to kill the worker in.
 	cutoverKills = 2
 )
@@ -111,19 +114,34 @@ func (w *randomWriter) before(ctx context.Context) error {
 
 // write goes on until it is told to stop. While the source is fenced each
 // operation is refused; a cutover that is backed out lets it go on.
-func (w *randomWriter) write(ctx context.Context, stop <-chan struct{}) error {
+func (w *randomWriter) write(ctx context.Context, calm, stop <-chan struct{}) error {
 	tick := time.NewTicker(randomPace)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
-			return nil
+			return w.meetFence(ctx)
+		case <-calm:
+			tick.Reset(calmPace)
+			calm = nil
+			continue
 		case <-tick.C:
 		}
 		if err := w.next(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// meetFence goes on until the fence has refused something: it stays after the
+// cutover.
+func (w *randomWriter) meetFence(ctx context.Context) error {
+	for n := 0; w.blocked == 0 && n < randomBefore; n++ {
+		if err := w.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *randomWriter) next(ctx context.Context) error {
@@ -148,9 +166,9 @@ type randomRun struct {
 	events  int64
 	// differences are by database.
 	differences map[string][]string
-	// stop ends the writers; group is them.
-	stop  chan struct{}
-	group *errgroup.Group
+	// calm slows the writers down, stop ends them; group is them.
+	calm, stop chan struct{}
+	group      *errgroup.Group
 }
 
 func newRandomRun(s *stack, seed uint64) *randomRun {
@@ -162,7 +180,7 @@ func newRandomRun(s *stack, seed uint64) *randomRun {
 	s.t.Cleanup(func() { _ = source.Close(context.Background()) })
 	r := &randomRun{
 		ordeal: &ordeal{stack: s, id: "random"}, seed: seed, choose: rand.New(rand.NewPCG(seed, randomWriters)),
-		kills: map[string]int{}, stop: make(chan struct{}), group: &errgroup.Group{},
+		kills: map[string]int{}, calm: make(chan struct{}), stop: make(chan struct{}), group: &errgroup.Group{},
 	}
 	for n := range randomWriters {
 		r.writers = append(r.writers, &randomWriter{
@@ -188,22 +206,23 @@ func (r *randomRun) each(what func(*randomWriter) error) {
 // moments: early in the copy, then every few seconds, at last in a cutover.
 func (r *randomRun) live(length time.Duration) {
 	r.t.Helper()
-	end := time.Now().Add(length)
 	r.worker = r.stack.worker()
 	r.start(r.spec(r.id))
 	for _, w := range r.writers {
-		r.group.Go(func() error { return w.write(context.Background(), r.stop) })
+		r.group.Go(func() error { return w.write(context.Background(), r.calm, r.stop) })
 	}
 	r.t.Cleanup(r.endWriters) // also after a failure
 	r.await(r.id, "the copy", func(st migration.Status) bool {
-		return st.Phase != migration.Validating && !st.Phase.Ended()
+		return st.Phase == migration.Copying || st.Phase == migration.CatchingUp || st.Phase == migration.Ready
 	})
 	r.after(0, 300*time.Millisecond)
 	r.kill()
-	for time.Now().Before(end) || len(r.kills) == 0 {
+	end := time.Now().Add(length)
+	for n := 1; n < leastKills || time.Now().Before(end); n++ {
 		r.after(1500*time.Millisecond, 5*time.Second)
 		r.kill()
 	}
+	close(r.calm)
 	for range cutoverKills {
 		st := r.await(r.id, "ready or completed", func(st migration.Status) bool {
 			return st.Phase == migration.Ready || st.Phase == migration.Completed
@@ -236,10 +255,29 @@ func (r *randomRun) kill() {
 	r.worker = r.stack.worker()
 }
 
-// cutOver cuts over with the writers at work, which the fence stops.
+// cutOver cuts over with the writers at work, which the fence stops. A cutover
+// that a worker was killed in may still be under way, and catching up may take
+// its time: then it asks again.
 func (r *randomRun) cutOver() migration.Status {
 	r.t.Helper()
-	final := r.ordeal.cutOver()
+	var final migration.Status
+	refusal := ""
+	for end := time.Now().Add(2 * r.patience); final.Phase != migration.Completed; {
+		if time.Now().After(end) {
+			r.t.Fatalf("no cutover completes; the last one: %s", refusal)
+		}
+		final = r.await(r.id, "ready or completed", func(st migration.Status) bool {
+			return st.Phase == migration.Ready || st.Phase == migration.Completed
+		})
+		if final.Phase == migration.Completed {
+			break
+		}
+		if _, err := r.update(r.id, migration.MessageCutover); err != nil && err.Error() != refusal {
+			refusal = err.Error()
+			r.t.Logf("cutover: %s", refusal)
+		}
+		r.after(200*time.Millisecond, 400*time.Millisecond)
+	}
 	r.endWriters()
 	for _, w := range r.writers {
 		if w.blocked == 0 {
