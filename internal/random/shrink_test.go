@@ -18,10 +18,10 @@ func TestShrinkFindsThePair(t *testing.T) {
 		fails := func(ops []bson.D) bool {
 			inserted := false
 			for _, op := range ops {
-				switch {
-				case op[0] == drop[0]:
+				switch op[0] {
+				case drop[0]:
 					return inserted
-				case op[0] == insert[0]:
+				case insert[0]:
 					inserted = true
 				}
 			}
