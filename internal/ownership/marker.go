@@ -91,9 +91,13 @@ func (l *Ledger) Find(ctx context.Context) (*Marker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ownership marker: %w", err)
 	}
+	return l.find(ctx, settled)
+}
+
+func (l *Ledger) find(ctx context.Context, readConcern bson.E) (*Marker, error) {
 	reply, err := l.dst.Run(ctx, l.metaDB, bson.D{
 		{Key: "find", Value: collection}, {Key: "filter", Value: bson.D{{Key: "_id", Value: markerID}}},
-		{Key: "limit", Value: 1}, {Key: "singleBatch", Value: true}, settled,
+		{Key: "limit", Value: 1}, {Key: "singleBatch", Value: true}, readConcern,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the ownership marker: %w", err)
@@ -185,9 +189,14 @@ func (l *Ledger) Begin(ctx context.Context, lane string) (Attempt, error) {
 }
 
 // Check says whether the attempt with this epoch is still the current one of its
-// lane; otherwise a Fault of kind Superseded.
+// lane; otherwise a Fault of kind Superseded. It does not wait for a majority as
+// Find does, unless an old marker may have been read right after an election: a step
+// that is tried again calls Find first.
 func (l *Ledger) Check(ctx context.Context, lane string, epoch int64) error {
-	m, err := l.Find(ctx)
+	m, err := l.find(ctx, bson.E{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}})
+	if err == nil && (m == nil || m.Owner != l.owner || m.Lanes[lane] != epoch) {
+		m, err = l.Find(ctx)
+	}
 	if err != nil {
 		return err
 	}

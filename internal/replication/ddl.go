@@ -33,7 +33,14 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		a.Watch(Change{NS: e.ns, Kind: e.kind, At: e.at})
 	}
 	what := e.kind + " of " + e.ns.String()
+	tried := false
 	err = mongodb.Retry(ctx, a.Log, what, func() error {
+		if tried { // what the last try has left may still be rolled back
+			if _, err := a.Ledger.Find(ctx); err != nil {
+				return err
+			}
+		}
+		tried = true
 		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
 			return err
 		}
