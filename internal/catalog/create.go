@@ -145,6 +145,10 @@ func empty(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	if err := dst.Write(ctx, c.NS.DB, cmd); err != nil && !isGone(err) {
 		return fmt.Errorf("empty %s on the destination: %w", c.NS, err)
 	}
+	_, err := dst.Run(ctx, c.NS.DB, bson.D{{Key: "dropIndexes", Value: c.NS.Collection}, {Key: "index", Value: "*"}, mongodb.Durable()})
+	if err != nil && !isGone(err) {
+		return fmt.Errorf("drop the indexes of %s on the destination: %w", c.NS, err)
+	}
 	return nil
 }
 

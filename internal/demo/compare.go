@@ -170,6 +170,9 @@ func sortedFields(doc bson.Raw) string {
 	var fields []string
 	for _, e := range elements {
 		text := e.Value().String()
+		if e.Key() == "temp" {
+			continue // the server would drop it when it restarts, a migrated one stays
+		}
 		if n, ok := e.Value().AsInt64OK(); ok {
 			text = fmt.Sprint(n)
 		}

@@ -130,6 +130,7 @@ func TestNetworkCuts(t *testing.T) {
 // TestNetworkHangs: everything that is sent is swallowed, and no connection ends.
 func TestNetworkHangs(t *testing.T) {
 	t.Parallel()
+	onlyInASoak(t)
 	p := newProxied(t, "hang", 30_000)
 	p.reach(migration.Copying)
 	p.destination.Hang()

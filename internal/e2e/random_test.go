@@ -42,6 +42,7 @@ const (
 // scenario, and made smaller if it also differs without the rest of the product.
 func TestRandom(t *testing.T) {
 	t.Parallel()
+	onlyInASoak(t)
 	seed, length := randomSeed(t), randomLength
 	if os.Getenv("MONGOFERRY_SOAK") != "" {
 		length = soakLength(t)

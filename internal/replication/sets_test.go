@@ -402,7 +402,9 @@ func TestRefetchCursorKilled(t *testing.T) {
 		before = append(before, insert("c", d("_id", i, "a", d("b", 0))))
 		history = append(history, update("c", i, d("$set", d("a.b", i))))
 	}
-	r := rehearse(t, commands(before...)(""), commands(history...)(""))
+	// A source of its own: the stream's batches are full of what other tests write.
+	source := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "source"})
+	r := rehearseOn(t, enginetest.Dial(t, "source", source.URI()), enginetest.Destination(t), before, history)
 	killer := &cursorKiller{r: r, src: r.src, left: 2}
 	r.src = r.src.WithGate(killer)
 	// A batch that holds but a few of them is read with one reply: then once more.
