@@ -99,12 +99,7 @@ func (t Task) read(ctx context.Context, out chan<- batch) error {
 		return t.readFrom(ctx, bson.RawValue{}, send)
 	}
 	return mongodb.RetryLong(ctx, t.Log, "read "+t.Part.NS.String(), func(works func()) error {
-		for {
-			err := t.readFrom(ctx, last, func(b batch) error { works(); return send(b) })
-			if !mongodb.IsCursorGone(err) {
-				return err
-			}
-		}
+		return t.readFrom(ctx, last, func(b batch) error { works(); return send(b) })
 	})
 }
 

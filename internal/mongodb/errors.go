@@ -215,19 +215,6 @@ func IsTransient(err error) bool {
 	return errors.As(err, &de) && (hasLabel(de.Labels, driver.NetworkError) || hasLabel(de.Labels, driver.TransientTransactionError))
 }
 
-// IsCursorGone says whether a cursor has ended on the server before its end: it
-// timed out or was killed, its server is no longer the primary, a rename or drop
-// stopped its plan, or its place in a capped collection was overwritten. The
-// query may be sent again.
-func IsCursorGone(err error) bool {
-	switch Code(err) {
-	case CodeCursorNotFound, CodeQueryPlanKilled, CodeCappedPositionLost:
-		return true
-	default:
-		return false
-	}
-}
-
 func hasLabel(labels []string, label string) bool {
 	for _, l := range labels {
 		if l == label {

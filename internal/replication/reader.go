@@ -48,14 +48,12 @@ type reader struct {
 }
 
 // run sends batches until the context ends or an error that repeating does not
-// mend. A cursor that is lost is opened again behind the last batch sent.
+// mend. A cursor that is lost is opened again behind the last batch sent; its token
+// tells whether the history is gone too.
 func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 	return mongodb.RetryLong(ctx, r.log, "read the change stream", func(works func()) error {
 		for {
 			err := r.stream(ctx, out, works)
-			if mongodb.IsCursorGone(err) {
-				continue // the resume token tells whether the history is gone too
-			}
 			switch mongodb.Code(err) {
 			case mongodb.CodeBSONObjectTooLarge, codeCannotSplit:
 				if r.lean > 0 {
@@ -78,11 +76,10 @@ func (r *reader) run(ctx context.Context, out chan<- readBatch) error {
 
 func (r *reader) stream(ctx context.Context, out chan<- readBatch, works func()) error {
 	r.fragments = nil
-	open := mongodb.OpenStream
-	if r.lean > 0 {
+	open, lean := mongodb.OpenStream, r.lean > 0
+	if lean {
 		open = mongodb.OpenLeanStream
 	}
-	wasLean := r.lean > 0
 	cursor, err := open(ctx, r.source, r.token, streamBatch)
 	if err != nil {
 		return err
@@ -114,7 +111,7 @@ func (r *reader) stream(ctx context.Context, out chan<- readBatch, works func())
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if wasLean && r.slim(len(batch.events)) {
+		if lean && r.slim(len(batch.events)) {
 			return nil
 		}
 	}

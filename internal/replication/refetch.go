@@ -37,12 +37,9 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 	changes = changes[:min(n, len(changes))]
 	var found reading
 	err := mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {
-		for {
-			var err error
-			if found, err = a.read(ctx, c, changes); !mongodb.IsCursorGone(err) {
-				return err
-			}
-		}
+		var err error
+		found, err = a.read(ctx, c, changes)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
