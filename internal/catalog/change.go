@@ -73,13 +73,14 @@ func (ch *Changer) drop(ctx context.Context, c Collection) error {
 // Rename moves the counterpart of a collection to another name, dropping what
 // the source dropped there.
 func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namespace, dropped UUID) error {
-	target, old, err := ch.targetOf(ctx, to, dropped)
+	target, err := Find(ctx, ch.Destination, to)
 	if err != nil {
 		return err
 	}
+	old, replaces := ch.Map.ByUUID(dropped)
 	switch {
 	case target != nil && target.UUID == c.Dest: // an interrupted run has done it
-	case target != nil && (old == nil || target.UUID != old.Dest):
+	case target != nil && (!replaces || target.UUID != old.Dest):
 		return strangerAt(to)
 	default:
 		_, err := ch.Destination.Run(ctx, "admin", bson.D{
@@ -92,22 +93,10 @@ func (ch *Changer) Rename(ctx context.Context, c Collection, to migration.Namesp
 	}
 	c.NS = to
 	u := update{put: []Collection{c}}
-	if old != nil {
-		u.remove = []Collection{*old}
+	if replaces {
+		u.remove = []Collection{old}
 	}
 	return ch.done(ctx, u)
-}
-
-// targetOf is what stands on the destination under the new name of a rename, and
-// the entry of what the source dropped there; each nil when there is none.
-func (ch *Changer) targetOf(ctx context.Context, to migration.Namespace, dropped UUID) (target, old *Collection, err error) {
-	if target, err = Find(ctx, ch.Destination, to); err != nil {
-		return nil, nil, err
-	}
-	if c, ok := ch.Map.ByUUID(dropped); ok {
-		old = &c
-	}
-	return target, old, nil
 }
 
 // CreateIndexes builds indexes in the form for the sync. One that the documents
@@ -150,7 +139,7 @@ func (ch *Changer) dropIndexes(ctx context.Context, c Collection, names []string
 	return nil
 }
 
-// dropIndex drops an index; one that is not there is fine.
+// dropIndex drops an index, or all with "*"; one that is not there is fine.
 func dropIndex(ctx context.Context, dst *mongodb.Client, c Collection, name string) error {
 	_, err := dst.Run(ctx, c.NS.DB, bson.D{
 		{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: name}, c.Itself(), mongodb.Durable(),

@@ -53,11 +53,7 @@ func withoutIndexes(ctx context.Context, dst *mongodb.Client, c Collection) erro
 	if c.Kind != KindTimeseries {
 		return nil
 	}
-	_, err := dst.Run(ctx, c.NS.DB, bson.D{{Key: "dropIndexes", Value: c.Storage()}, {Key: "index", Value: "*"}, c.Itself(), mongodb.Durable()})
-	if err != nil {
-		return fmt.Errorf("drop the indexes that came with %s: %w", c.NS, err)
-	}
-	return nil
+	return dropIndex(ctx, dst, c, "*")
 }
 
 // keep decides about a namespace that is there already.
