@@ -99,6 +99,8 @@ type Applier struct {
 	gone     map[catalog.UUID]bool
 	unknown  map[catalog.UUID]bool
 	windowAt time.Time
+	// waiting says that the map may hold indexes that were put off.
+	waiting bool
 }
 
 // New prepares an applier: it loads the catalog map and takes over the writers'
@@ -107,20 +109,26 @@ func New(ctx context.Context, c Config) (*Applier, error) {
 	if err := c.Map.Load(ctx); err != nil {
 		return nil, err
 	}
-	a := &Applier{Config: c, ahead: map[key]ahead{}, gone: map[catalog.UUID]bool{}, unknown: map[catalog.UUID]bool{}}
-	group, groupCtx := errgroup.WithContext(ctx)
+	a := &Applier{Config: c, ahead: map[key]ahead{}, gone: map[catalog.UUID]bool{}, unknown: map[catalog.UUID]bool{}, waiting: true}
 	for i := range c.Writers {
-		slot := mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, c.Attempt.SlotName(fmt.Sprintf("apply %d", i)), c.Attempt.Epoch)
-		a.slots = append(a.slots, slot)
-		group.Go(func() error { return slot.Take(groupCtx) })
+		a.slots = append(a.slots, mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, c.Attempt.SlotName(fmt.Sprintf("apply %d", i)), c.Attempt.Epoch))
 	}
-	if err := group.Wait(); err != nil {
+	if err := a.takeSlots(ctx); err != nil {
 		return nil, err
 	}
 	if c.Repeated {
 		return a, a.reconcile(ctx)
 	}
 	return a, nil
+}
+
+// takeSlots takes all slots over: no earlier write is under way in them after that.
+func (a *Applier) takeSlots(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, slot := range a.slots {
+		group.Go(func() error { return slot.Take(ctx) })
+	}
+	return group.Wait()
 }
 
 // reconcile finds out what an earlier attempt has done to the catalog, now that

@@ -33,20 +33,7 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		a.Watch(Change{NS: e.ns, Kind: e.kind, At: e.at})
 	}
 	what := e.kind + " of " + e.ns.String()
-	tried := false
-	err = mongodb.Retry(ctx, a.Log, what, func() error {
-		if tried { // what the last try has left may still be rolled back
-			if _, err := a.Ledger.Find(ctx); err != nil {
-				return err
-			}
-		}
-		tried = true
-		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
-			return err
-		}
-		return do(ctx, &catalog.Changer{Destination: a.Destination, Map: a.Map, Token: token, At: e.at})
-	})
-	if err != nil {
+	if err := a.change(ctx, what, catalog.Changer{Token: token, At: e.at}, do); err != nil {
 		return mongodb.Refusal(migration.WriteRefused, what, err)
 	}
 	a.progress.EventsApplied++
@@ -56,6 +43,25 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 
 // catalogWork makes a catalog change.
 type catalogWork func(context.Context, *catalog.Changer) error
+
+// change makes a change to the destination's catalog, again over errors that pass,
+// as long as no later attempt has taken over.
+func (a *Applier) change(ctx context.Context, what string, ch catalog.Changer, do catalogWork) error {
+	ch.Destination, ch.Map = a.Destination, a.Map
+	tried := false
+	return mongodb.Retry(ctx, a.Log, what, func() error {
+		if tried { // what the last try has left may still be rolled back
+			if _, err := a.Ledger.Find(ctx); err != nil {
+				return err
+			}
+		}
+		tried = true
+		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
+			return err
+		}
+		return do(ctx, &ch)
+	})
+}
 
 // catalogChange says what an event asks for; nil when it does not concern this
 // migration.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
@@ -49,7 +48,8 @@ func (a *Applier) applyBatch(ctx context.Context, b readBatch, safeAfter migrati
 		if n == 0 {
 			return err
 		}
-		if err := a.settle(ctx); err != nil {
+		// Nothing that was broken off may still be on its way.
+		if err := a.takeSlots(ctx); err != nil {
 			return err
 		}
 		now, err := mongodb.ReadableOpTime(ctx, a.Source)
@@ -68,50 +68,38 @@ func (a *Applier) putOff(ctx context.Context, refused *documentRefused) (int, er
 		return 0, nil
 	}
 	var n int
-	err := mongodb.Retry(ctx, a.Log, "put indexes of "+c.NS.String()+" off", func() error {
-		if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
-			return err
-		}
+	put := func(ctx context.Context, ch *catalog.Changer) error {
 		again, _ := a.Map.ByUUID(refused.collection) // as the last try has left it
-		put, err := (&catalog.Changer{Destination: a.Destination, Map: a.Map}).PutOff(ctx, again)
+		put, err := ch.PutOff(ctx, again)
 		n += put
 		return err
-	})
+	}
+	err := a.change(ctx, "put indexes of "+c.NS.String()+" off", catalog.Changer{}, put)
 	if n > 0 {
+		a.waiting = true
 		a.Log.Info("indexes stand against a document of another moment: they are built again later",
 			zap.String("ns", c.NS.String()), zap.Int("indexes", n), zap.Error(refused))
 	}
 	return n, err
 }
 
-// settle waits until nothing that was broken off is still being written.
-func (a *Applier) settle(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, slot := range a.slots {
-		group.Go(func() error { return slot.Take(ctx) })
-	}
-	return group.Wait()
-}
-
 // buildWaiting builds indexes that were put off, once no document is newer than
 // the position.
 func (a *Applier) buildWaiting(ctx context.Context) error {
-	if a.progress.OpTime.Before(a.progress.SafeAfter) {
+	if !a.waiting || a.progress.OpTime.Before(a.progress.SafeAfter) {
 		return nil
 	}
+	waiting := false
 	for _, c := range a.Map.Waiting() {
 		if !c.SafeAfter.Before(a.progress.OpTime) {
+			waiting = true
 			continue
 		}
-		err := mongodb.Retry(ctx, a.Log, "build the indexes of "+c.NS.String()+" that were put off", func() error {
-			if err := a.Ledger.Check(ctx, a.Lane, a.Attempt.Epoch); err != nil {
-				return err
-			}
-			return (&catalog.Changer{Destination: a.Destination, Map: a.Map}).BuildWaiting(ctx, c)
-		})
-		if err != nil {
+		build := func(ctx context.Context, ch *catalog.Changer) error { return ch.BuildWaiting(ctx, c) }
+		if err := a.change(ctx, "build the indexes of "+c.NS.String()+" that were put off", catalog.Changer{}, build); err != nil {
 			return err
 		}
 	}
+	a.waiting = waiting
 	return nil
 }
