@@ -78,18 +78,12 @@ const pollClones = 50 * time.Millisecond
 // that no change stream tells of.
 func awaitClones(ctx context.Context, src *mongodb.Client) error {
 	for {
-		docs, err := mongodb.All(ctx, src, "admin", bson.D{
-			{Key: "aggregate", Value: 1},
-			{Key: "pipeline", Value: bson.A{
-				bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}}}},
-				bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
-					bson.D{{Key: "command.convertToCapped", Value: bson.D{{Key: "$exists", Value: true}}}},
-					bson.D{{Key: "command.cloneCollectionAsCapped", Value: bson.D{{Key: "$exists", Value: true}}}},
-				}}}}},
-				bson.D{{Key: "$count", Value: "n"}},
-			}},
-			{Key: "cursor", Value: bson.D{}},
-		})
+		docs, err := mongodb.Operations(ctx, src, nil,
+			bson.D{{Key: "$match", Value: bson.D{{Key: "$or", Value: bson.A{
+				bson.D{{Key: "command.convertToCapped", Value: bson.D{{Key: "$exists", Value: true}}}},
+				bson.D{{Key: "command.cloneCollectionAsCapped", Value: bson.D{{Key: "$exists", Value: true}}}},
+			}}}}},
+			bson.D{{Key: "$count", Value: "n"}})
 		if err != nil {
 			return fmt.Errorf("look for conversions to capped collections on the %s: %w", src.Name(), err)
 		}

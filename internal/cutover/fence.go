@@ -204,15 +204,9 @@ func oldTransactions(ctx context.Context, src *mongodb.Client) (int64, error) {
 	if open == 0 {
 		return 0, nil
 	}
-	docs, err := mongodb.All(ctx, src, "admin", bson.D{
-		{Key: "aggregate", Value: 1},
-		{Key: "pipeline", Value: bson.A{
-			bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}, {Key: "idleSessions", Value: true}}}},
-			bson.D{{Key: "$match", Value: bson.D{{Key: "transaction.timeOpenMicros", Value: bson.D{{Key: "$gt", Value: oldTransaction.Microseconds()}}}}}},
-			bson.D{{Key: "$count", Value: "n"}},
-		}},
-		{Key: "cursor", Value: bson.D{}},
-	})
+	docs, err := mongodb.Operations(ctx, src, bson.D{{Key: "idleSessions", Value: true}},
+		bson.D{{Key: "$match", Value: bson.D{{Key: "transaction.timeOpenMicros", Value: bson.D{{Key: "$gt", Value: oldTransaction.Microseconds()}}}}}},
+		bson.D{{Key: "$count", Value: "n"}})
 	if migration.KindOf(err) == migration.AccessDenied {
 		return open, nil
 	}

@@ -13,15 +13,9 @@ import (
 // IndexBuilds names the index builds in progress on a cluster: the write block
 // would abort them.
 func IndexBuilds(ctx context.Context, c *mongodb.Client) ([]string, error) {
-	docs, err := mongodb.All(ctx, c, "admin", bson.D{
-		{Key: "aggregate", Value: 1},
-		{Key: "pipeline", Value: bson.A{
-			bson.D{{Key: "$currentOp", Value: bson.D{{Key: "allUsers", Value: true}, {Key: "idleConnections", Value: false}}}},
-			bson.D{{Key: "$match", Value: bson.D{{Key: "command.createIndexes", Value: bson.D{{Key: "$exists", Value: true}}}}}},
-			bson.D{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "command.createIndexes", Value: 1}, {Key: "command.$db", Value: 1}}}},
-		}},
-		{Key: "cursor", Value: bson.D{}},
-	})
+	docs, err := mongodb.Operations(ctx, c, bson.D{{Key: "idleConnections", Value: false}},
+		bson.D{{Key: "$match", Value: bson.D{{Key: "command.createIndexes", Value: bson.D{{Key: "$exists", Value: true}}}}}},
+		bson.D{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "command.createIndexes", Value: 1}, {Key: "command.$db", Value: 1}}}})
 	if err != nil {
 		return nil, fmt.Errorf("look for index builds on the %s: %w", c.Name(), err)
 	}
