@@ -110,7 +110,7 @@ func durable() bsoncore.Document {
 // A collection that has the name in its place is left alone.
 func Drop(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	switch {
-	case c.NS.Collection == systemJS:
+	case c.NS.IsStoredFunctions():
 		return empty(ctx, dst, c)
 	case c.Kind == KindTimeseries:
 		return dropTimeseries(ctx, dst, c)
@@ -125,11 +125,9 @@ func Drop(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	return nil
 }
 
-// systemJS holds stored functions. The server drops it with its database only, for
-// which we have no right: another's collections may be in it.
-const systemJS = "system.js"
-
-// empty stands in for the drop of what cannot be dropped.
+// empty stands in for the drop of stored functions: the server drops them with
+// their database only, for which we have no right, as another's collections may be in
+// it.
 func empty(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	cmd := bson.D{
 		{Key: "delete", Value: c.NS.Collection},

@@ -25,6 +25,12 @@ func (n Namespace) Buckets() Namespace {
 // collection.
 func (n Namespace) IsBuckets() bool { return strings.HasPrefix(n.Collection, bucketsPrefix) }
 
+// StoredFunctions is the name of the collection of a database that holds them.
+const StoredFunctions = "system.js"
+
+// IsStoredFunctions says whether the collection holds a database's stored functions.
+func (n Namespace) IsStoredFunctions() bool { return n.Collection == StoredFunctions }
+
 // Logical is the name that users know a collection by: that of the time-series
 // collection for one that holds its buckets.
 func (n Namespace) Logical() Namespace {

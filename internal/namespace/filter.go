@@ -15,9 +15,6 @@ type Filter struct {
 	metadataDB       string
 }
 
-// systemJS holds stored functions.
-const systemJS = "system.js"
-
 // pattern is a database, or one collection of it when collection is not empty.
 type pattern struct{ db, collection string }
 
@@ -60,7 +57,7 @@ func parseAll(what string, texts []string) ([]pattern, error) {
 // functions hold what users wrote.
 func (f Filter) Matches(ns migration.Namespace) bool {
 	ns = ns.Logical()
-	if !f.reachable(ns.DB) || (strings.HasPrefix(ns.Collection, "system.") && ns.Collection != systemJS) {
+	if !f.reachable(ns.DB) || (strings.HasPrefix(ns.Collection, "system.") && !ns.IsStoredFunctions()) {
 		return false
 	}
 	for _, p := range f.exclude {

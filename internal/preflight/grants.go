@@ -1,6 +1,10 @@
 package preflight
 
-import "go.mongodb.org/mongo-driver/v2/bson"
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
+)
 
 // scope is what a right is about. The server's own collections are not among the
 // collections of any database.
@@ -47,7 +51,7 @@ func (r resource) scopes() []scope {
 		return []scope{buckets}
 	case is(r.DB, "") && is(r.Collection, ""):
 		return []scope{collections}
-	case is(r.DB, "") && is(r.Collection, "system.js"):
+	case is(r.DB, "") && is(r.Collection, migration.StoredFunctions):
 		return []scope{functions}
 	default:
 		return nil
