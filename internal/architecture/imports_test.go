@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"internal/migration":      {},
 	"internal/e2e":            {},
 	"internal/enginetest":     {"internal/devstack", "internal/mongodb", "internal/migration"},
-	"internal/random":         {},
+	"internal/random":         {"internal/scenario"},
 	"internal/scenario":       {},
 	"internal/architecture":   {},
 }

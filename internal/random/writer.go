@@ -4,21 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-)
 
-// Client sends a command once, without adding a session of its own, and gives the
-// server's reply also when that is a refusal.
-type Client interface {
-	Run(ctx context.Context, db string, command any) (bson.Raw, error)
-}
+	"mongoferry/internal/scenario"
+)
 
 // Writer carries out operations in its own databases, one after the other, and
 // keeps a log of what had, or may have had, an effect.
 type Writer struct {
-	client Client
+	client scenario.Client
 	db     string
 	// Log holds the operations so far; one that was refused says so by $expect, and
 	// is there because a part of it may have been done.
@@ -32,12 +27,12 @@ type Writer struct {
 }
 
 // NewWriter makes a writer. db is the name of its first database.
-func NewWriter(client Client, db string) *Writer {
+func NewWriter(client scenario.Client, db string) *Writer {
 	return &Writer{client: client, db: db, Taken: map[string]int{}, Refused: map[string]int{}, session: newSession()}
 }
 
 // Databases are the writer's.
-func (w *Writer) Databases() []string { return []string{w.db, w.db + "_2"} }
+func (w *Writer) Databases() []string { return scenario.Databases(w.db) }
 
 // transient are the codes of refusals that say nothing of the operation: locks,
 // conflicts, the end of a transaction or of an index build.
@@ -143,14 +138,14 @@ func copied(doc bson.D) (bson.D, error) {
 
 // command sends one; extra is what makes it part of a transaction.
 func (w *Writer) command(ctx context.Context, doc bson.D, extra ...bson.E) (int32, error) {
+	command, err := scenario.Fill(w.db, doc)
+	if err != nil {
+		return 0, err
+	}
 	db := w.db
-	command := bson.D{}
-	for _, e := range doc {
-		if e.Key == "$db" {
-			db = w.text(e.Value.(string))
-			continue
-		}
-		command = append(command, bson.E{Key: e.Key, Value: w.value(e.Value)})
+	if i := slices.IndexFunc(command, func(e bson.E) bool { return e.Key == "$db" }); i >= 0 {
+		db = command[i].Value.(string)
+		command = slices.Delete(command, i, i+1)
 	}
 	reply, err := w.client.Run(ctx, db, append(command, extra...))
 	w.reply = reply
@@ -185,45 +180,12 @@ func (w *Writer) transaction(ctx context.Context, doc bson.D) (int32, error) {
 	return w.command(ctx, d(end, 1, "$db", "admin"), sign...)
 }
 
-// refusal gives the code of a refusal, of the command or its first statement that
-// failed, or WritesBlocked when that stopped any; 0 when there is none.
+// refusal gives the code of a refusal, or WritesBlocked when that stopped any
+// statement; 0 when there is none.
 func refusal(reply bson.Raw) int32 {
 	if at, _ := blockedAt(reply); at > 0 {
 		return WritesBlocked
 	}
-	for _, path := range [][]string{{"code"}, {"writeErrors", "0", "code"}, {"writeConcernError", "code"}} {
-		if code, ok := reply.Lookup(path...).AsInt64OK(); ok && code != 0 {
-			return int32(code)
-		}
-	}
-	return 0
-}
-
-func (w *Writer) text(s string) string {
-	return strings.NewReplacer(second, w.db+"_2", first, w.db).Replace(s)
-}
-
-// value fills in what stands for something else.
-func (w *Writer) value(v any) any {
-	switch v := v.(type) {
-	case string:
-		return w.text(v)
-	case bson.A:
-		out := make(bson.A, len(v))
-		for i := range v {
-			out[i] = w.value(v[i])
-		}
-		return out
-	case bson.D:
-		if len(v) == 1 && v[0].Key == "$pad" {
-			return strings.Repeat("x", int(v[0].Value.(int32)))
-		}
-		out := make(bson.D, len(v))
-		for i, e := range v {
-			out[i] = bson.E{Key: e.Key, Value: w.value(e.Value)}
-		}
-		return out
-	default:
-		return v
-	}
+	code, _ := scenario.Refusal(reply)
+	return code
 }

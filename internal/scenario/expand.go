@@ -14,6 +14,12 @@ const secondSuffix = "_2"
 // Databases are those that belong to a scenario that runs in db.
 func Databases(db string) []string { return []string{db, db + secondSuffix} }
 
+// Fill gives an operation outside of a repeat with its placeholders filled in, for
+// one that runs in db.
+func Fill(db string, operation bson.D) (bson.D, error) {
+	return place{db: db, number: -1}.document(operation)
+}
+
 // place fills in placeholders. number is that of the repetition, negative
 // outside of one.
 type place struct {

@@ -104,7 +104,7 @@ func (r *Runner) command(ctx context.Context, o Operation, p place, within *tran
 
 // judge compares a reply with what the operation expects.
 func (o Operation) judge(reply bson.Raw, err error) error {
-	code, message := refusal(reply)
+	code, message := Refusal(reply)
 	switch {
 	case code == 0 && err != nil:
 		return fmt.Errorf("%s: %w", o.where, err)
@@ -117,9 +117,9 @@ func (o Operation) judge(reply bson.Raw, err error) error {
 	}
 }
 
-// refusal gives the code and text of a refusal: of the whole command, of its first
+// Refusal gives the code and text of a refusal: of the whole command, of its first
 // statement that failed, or of the write concern; 0 when there is none.
-func refusal(reply bson.Raw) (int32, string) {
+func Refusal(reply bson.Raw) (int32, string) {
 	for _, path := range [][]string{nil, {"writeErrors", "0"}, {"writeConcernError"}} {
 		code, ok := reply.Lookup(append(slices.Clone(path), "code")...).AsInt64OK()
 		if ok && code != 0 {
@@ -165,7 +165,7 @@ func (r *Runner) end(ctx context.Context, o Operation, t *transaction, abort boo
 		name = "abortTransaction"
 	}
 	reply, err := r.client.Run(ctx, "admin", t.sign(bson.D{{Key: name, Value: 1}}))
-	if code, _ := refusal(reply); abort && code == codeNoSuchTransaction {
+	if code, _ := Refusal(reply); abort && code == codeNoSuchTransaction {
 		return nil
 	}
 	if err := (Operation{where: o.where}).judge(reply, err); err != nil {
