@@ -23,9 +23,7 @@ func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
 func command(t *testing.T, c *mongodb.Client, db string, cmd ...bson.E) {
 	t.Helper()
-	if reply, err := c.Run(t.Context(), db, bson.D(cmd)); err != nil || reply.Lookup("writeErrors").Type != 0 {
-		t.Fatalf("%s: %v, %s", cmd[0].Key, err, reply)
-	}
+	enginetest.Run(t, c, db, cmd)
 }
 
 func insertInto(t *testing.T, c *mongodb.Client, db string, docs ...bson.D) {

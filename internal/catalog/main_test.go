@@ -24,14 +24,7 @@ func pair(t *testing.T) (src, dst *mongodb.Client, m *Map) {
 
 func run(t *testing.T, c *mongodb.Client, db string, command ...bson.E) {
 	t.Helper()
-	reply, err := c.Run(t.Context(), db, bson.D(command))
-	if err == nil {
-		_, missing := reply.LookupErr("writeErrors")
-		if missing != nil {
-			return
-		}
-	}
-	t.Fatalf("%s: %v, %s", command[0].Key, err, reply)
+	enginetest.Run(t, c, db, command)
 }
 
 func insert(t *testing.T, c *mongodb.Client, ns migration.Namespace, docs ...bson.D) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,12 +13,13 @@ import (
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
+	"mongoferry/internal/random"
 )
 
 // outage is how much longer a network stays cut once the status tells of it:
 // with MONGOFERRY_SOAK minutes, as networks do.
 func outage() time.Duration {
-	if os.Getenv("MONGOFERRY_SOAK") == "" {
+	if !random.Soaking() {
 		return 0
 	}
 	return 2 * time.Minute

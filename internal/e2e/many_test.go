@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
+	"mongoferry/internal/random"
 )
 
 // TestManyCollections migrates a great many small collections, half of them with
@@ -19,7 +19,7 @@ import (
 func TestManyCollections(t *testing.T) {
 	t.Parallel()
 	n := 300
-	if os.Getenv("MONGOFERRY_SOAK") != "" {
+	if random.Soaking() {
 		n = 10_000
 	}
 	s := newStackOf(t, devstack.ReplicaSetOptions{FewFiles: true})

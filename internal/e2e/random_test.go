@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +13,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
-	"mongoferry/internal/mongodb"
 	"mongoferry/internal/random"
 )
 
@@ -43,9 +41,9 @@ const (
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	onlyInASoak(t)
-	seed, length := randomSeed(t), randomLength
-	if os.Getenv("MONGOFERRY_SOAK") != "" {
-		length = soakLength(t)
+	seed, length := random.Seed(t, random.ClockSeed()), randomLength
+	if random.Soaking() {
+		length = random.Length(t)
 	}
 	t.Logf("seed %d: %s=%d repeats what is done, not when", seed, "MONGOFERRY_SEED", seed)
 	s := newStack(t)
@@ -63,33 +61,6 @@ func TestRandom(t *testing.T) {
 	for db, found := range run.differences {
 		t.Errorf("%s: %s", db, strings.Join(found, "\n"))
 	}
-}
-
-// randomSeed is the one asked for, or the clock's.
-func randomSeed(t *testing.T) uint64 {
-	t.Helper()
-	text := os.Getenv("MONGOFERRY_SEED")
-	if text == "" {
-		return uint64(time.Now().UnixNano()) % 1_000_000_000
-	}
-	seed, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("MONGOFERRY_SEED: %v", err)
-	}
-	return seed
-}
-
-func soakLength(t *testing.T) time.Duration {
-	t.Helper()
-	text := os.Getenv("MONGOFERRY_DURATION")
-	if text == "" {
-		return 10 * time.Minute
-	}
-	length, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatalf("MONGOFERRY_DURATION: %v", err)
-	}
-	return length
 }
 
 // randomWriter is one writer, alone in its databases.
@@ -174,11 +145,7 @@ type randomRun struct {
 
 func newRandomRun(s *stack, seed uint64) *randomRun {
 	s.t.Helper()
-	source, err := mongodb.Connect("source", migration.Endpoint{URI: s.src.URI()})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = source.Close(context.Background()) })
+	source := enginetest.Dial(s.t, "source", s.src.URI())
 	r := &randomRun{
 		ordeal: &ordeal{stack: s, id: "random"}, seed: seed, choose: rand.New(rand.NewPCG(seed, randomWriters)),
 		kills: map[string]int{}, calm: make(chan struct{}), stop: make(chan struct{}), group: &errgroup.Group{},

@@ -11,8 +11,8 @@ import (
 
 	"mongoferry/internal/demo"
 	"mongoferry/internal/devstack"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
-	"mongoferry/internal/mongodb"
 	"mongoferry/internal/scenario"
 )
 
@@ -88,11 +88,7 @@ func lives(t *testing.T, s *stack) (early, live []life) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := mongodb.Connect("source", migration.Endpoint{URI: s.src.URI()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = source.Close(context.Background()) })
+	source := enginetest.Dial(t, "source", s.src.URI())
 	for _, sc := range all {
 		for suffix, to := range map[string]*[]life{"_b": &early, "_l": &live} {
 			db := sc.Name + suffix

@@ -1,14 +1,15 @@
 package e2e
 
 import (
-	"os"
 	"testing"
+
+	"mongoferry/internal/random"
 )
 
 // onlyInASoak leaves a test out of `make test`, for which it takes too long.
 func onlyInASoak(t *testing.T) {
 	t.Helper()
-	if os.Getenv("MONGOFERRY_SOAK") == "" {
+	if !random.Soaking() {
 		t.Skip("it takes long: make soak runs it, or MONGOFERRY_SOAK=1")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -58,4 +60,14 @@ func Dial(t testing.TB, side, uri string) *mongodb.Client {
 	}
 	t.Cleanup(func() { _ = c.Close(context.Background()) }) // the servers end next
 	return c
+}
+
+// Run sends a command that must be done whole, and gives the reply.
+func Run(t testing.TB, c *mongodb.Client, db string, command bson.D) bson.Raw {
+	t.Helper()
+	reply, err := c.Run(t.Context(), db, command)
+	if _, whole := reply.LookupErr("writeErrors"); err != nil || whole == nil {
+		t.Fatalf("%v: %v, %s", command, err, reply)
+	}
+	return reply
 }

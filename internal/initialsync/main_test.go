@@ -66,10 +66,7 @@ func newCopyingOn(t *testing.T, src, dst *mongodb.Client, docs []any, options ..
 
 func (k *copying) run(command bson.D) {
 	k.t.Helper()
-	reply, err := k.src.Run(k.t.Context(), k.ns.DB, command)
-	if _, refused := reply.LookupErr("writeErrors"); err != nil || refused == nil {
-		k.t.Fatalf("%s: %v, %s", command[0].Key, err, reply)
-	}
+	enginetest.Run(k.t, k.src, k.ns.DB, command)
 }
 
 // parts cuts the collection into parts of about so many bytes.

@@ -16,14 +16,7 @@ func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 
 func run(t *testing.T, db string, command bson.D) bson.Raw {
 	t.Helper()
-	reply, err := enginetest.Source(t).Run(t.Context(), db, command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reply.LookupErr("writeErrors"); err == nil {
-		t.Fatal(reply)
-	}
-	return reply
+	return enginetest.Run(t, enginetest.Source(t), db, command)
 }
 
 // create makes a collection and gives what the catalog knows of it.

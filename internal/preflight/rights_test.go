@@ -10,7 +10,6 @@ import (
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
-	"mongoferry/internal/mongodb"
 )
 
 func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
@@ -28,12 +27,10 @@ func d(pairs ...any) bson.D {
 func TestSystemRights(t *testing.T) {
 	t.Parallel()
 	set := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "rights", Auth: true})
-	root := connect(t, set.URI())
+	root := enginetest.Dial(t, "source", set.URI())
 	run := func(db string, command bson.D) {
 		t.Helper()
-		if _, err := root.Run(t.Context(), db, command); err != nil {
-			t.Fatal(err)
-		}
+		enginetest.Run(t, root, db, command)
 	}
 	run("shop", d("create", "series", "timeseries", d("timeField", "t")))
 	run("shop", d("insert", "system.js", "documents", bson.A{d("_id", "f")}))
@@ -58,7 +55,7 @@ func TestSystemRights(t *testing.T) {
 		"whole": nil,
 	} {
 		run("admin", d("createUser", role, "pwd", role, "roles", bson.A{role}))
-		report, err := Run(t.Context(), migration.Spec{ID: "rights"}.WithDefaults(), connect(t, set.URIFor(role, role)), enginetest.Destination(t))
+		report, err := Run(t.Context(), migration.Spec{ID: "rights"}.WithDefaults(), enginetest.Dial(t, "source", set.URIFor(role, role)), enginetest.Destination(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,14 +74,4 @@ func TestSystemRights(t *testing.T) {
 			}
 		}
 	}
-}
-
-func connect(t *testing.T, uri string) *mongodb.Client {
-	t.Helper()
-	c, err := mongodb.Connect("source", migration.Endpoint{URI: uri})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(t.Context()) })
-	return c
 }

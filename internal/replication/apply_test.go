@@ -163,12 +163,7 @@ func TestApply(t *testing.T) {
 			db := databaseOf(t)
 			r := rehearse(t, h.before(db), h.after(db))
 			r.reset()
-			for _, when := range []string{"once", "again"} {
-				if _, err := r.apply(nil, when == "again"); err != nil {
-					t.Fatal(err)
-				}
-				r.same(when)
-			}
+			r.applyTwice(nil)
 		})
 	}
 }

@@ -104,10 +104,7 @@ func (r *rehearsal) run(commands []bson.D) {
 		if last := command[len(command)-1]; last.Key == "$db" {
 			db, command = last.Value.(string), command[:len(command)-1]
 		}
-		reply, err := r.src.Run(r.t.Context(), db, command)
-		if _, refused := reply.LookupErr("writeErrors"); err != nil || refused == nil {
-			r.t.Fatalf("%v: %v %s", command, err, reply)
-		}
+		enginetest.Run(r.t, r.src, db, command)
 	}
 }
 
@@ -225,6 +222,20 @@ func (c copier) Copy(ctx context.Context, m *catalog.Map, col catalog.Collection
 // ended with the history: documents may be newer than their events.
 func (r *rehearsal) apply(gate migration.Gate, repeated bool) (Progress, error) {
 	return r.applyFrom(r.begin(), gate, repeated)
+}
+
+// applyTwice applies the history, through a gate if one is given, and then again
+// from its start, as an attempt does that knows of no other; both sides are to be
+// equal each time.
+func (r *rehearsal) applyTwice(gate migration.Gate) {
+	r.t.Helper()
+	for _, when := range []string{"once", "again"} {
+		if _, err := r.apply(gate, when == "again"); err != nil {
+			r.t.Fatalf("%s: %v", when, err)
+		}
+		r.same(when)
+		gate = nil
+	}
 }
 
 func (r *rehearsal) begin() Position {

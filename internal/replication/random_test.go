@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
-	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/random"
 )
@@ -27,15 +25,6 @@ const (
 	lifeWorkers               = 4
 )
 
-// seedEnv names the seed of a random run, so that it can be had again.
-const seedEnv = "MONGOFERRY_SEED"
-
-// soakEnv asks for a long run: as long as MONGOFERRY_DURATION.
-const (
-	soakEnv     = "MONGOFERRY_SOAK"
-	durationEnv = "MONGOFERRY_DURATION"
-)
-
 // TestRandomHistories applies lives made up from a seed: once, again from the
 // start, and by an attempt that is killed at some command and its successor. A
 // life that ends in a difference is saved as a scenario, after leaving out what
@@ -44,9 +33,9 @@ func TestRandomHistories(t *testing.T) {
 	t.Parallel()
 	seed, lives := firstSeed(t), randomLives
 	var end time.Time
-	if os.Getenv(soakEnv) != "" {
+	if random.Soaking() {
 		lives = 1 << 30
-		end = time.Now().Add(soakDuration(t))
+		end = time.Now().Add(random.Length(t))
 	}
 	var operations, done atomic.Int64
 	var group errgroup.Group
@@ -67,35 +56,14 @@ func TestRandomHistories(t *testing.T) {
 	t.Logf("%d lives from seed %d, %d operations", done.Load(), seed, operations.Load())
 }
 
-func soakDuration(t *testing.T) time.Duration {
-	t.Helper()
-	text := os.Getenv(durationEnv)
-	if text == "" {
-		return 10 * time.Minute
-	}
-	length, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatalf("%s: %v", durationEnv, err)
-	}
-	return length
-}
-
 // firstSeed is the one asked for; that of the clock in a soak, where new lives are
 // looked for, and always the same in `make test`, which must not change its mind.
 func firstSeed(t *testing.T) uint64 {
 	t.Helper()
-	text := os.Getenv(seedEnv)
-	switch {
-	case text == "" && os.Getenv(soakEnv) == "":
-		return 1
-	case text == "":
-		return uint64(time.Now().UnixNano()) % 1_000_000_000
+	if random.Soaking() {
+		return random.Seed(t, random.ClockSeed())
 	}
-	seed, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", seedEnv, err)
-	}
-	return seed
+	return random.Seed(t, 1)
 }
 
 func randomLife(t *testing.T, seed uint64, operations *atomic.Int64) {
@@ -138,16 +106,7 @@ func applyThreeWays(r *rehearsal, seed uint64) {
 	r.t.Helper()
 	r.reset()
 	counter := &countingGate{}
-	for _, when := range []string{"once", "again"} {
-		var gate migration.Gate
-		if when == "once" {
-			gate = counter
-		}
-		if _, err := r.apply(gate, when == "again"); err != nil {
-			r.t.Fatalf("%s: %v", when, err)
-		}
-		r.same(when)
-	}
+	r.applyTwice(counter)
 	pick := rand.New(rand.NewPCG(seed, 2))
 	for range 2 {
 		r.killedAfter(pick.IntN(int(counter.commands.Load())), pick.IntN(2) == 0)

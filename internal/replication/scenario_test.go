@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mongoferry/internal/random"
 	"mongoferry/internal/scenario"
 )
 
@@ -19,12 +20,7 @@ func TestScenarios(t *testing.T) {
 	eachScenario(t, func(t *testing.T, s scenario.Scenario) {
 		r := rehearseScenario(t, s)
 		r.reset()
-		for _, when := range []string{"once", "again"} {
-			if _, err := r.apply(nil, when == "again"); err != nil {
-				t.Fatal(err)
-			}
-			r.same(when)
-		}
+		r.applyTwice(nil)
 	})
 }
 
@@ -32,7 +28,7 @@ func TestScenarios(t *testing.T) {
 // commands. It takes long: MONGOFERRY_SOAK asks for it.
 func TestScenariosKilled(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("MONGOFERRY_SOAK") == "" {
+	if !random.Soaking() {
 		t.Skip("it takes very long: set MONGOFERRY_SOAK=1 to kill attempts at every scenario, MONGOFERRY_SCENARIO to choose some of them")
 	}
 	eachScenario(t, func(t *testing.T, s scenario.Scenario) {
