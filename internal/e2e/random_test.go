@@ -25,8 +25,6 @@ const (
 	// randomPace is the time between two operations of a writer; calmPace is that
 	// when the end comes, so that a slow machine catches up.
 	randomPace, calmPace = time.Second / 25, time.Second / 3
-	// randomLength is how long a short run writes, at least.
-	randomLength = 10 * time.Second
 	// leastKills are those before the first cutover.
 	leastKills = 3
 	// cutoverKills is how many cutovers a run asks for to kill the worker in.
@@ -41,10 +39,7 @@ const (
 func TestRandom(t *testing.T) {
 	t.Parallel()
 	onlyInASoak(t)
-	seed, length := random.Seed(t, random.ClockSeed()), randomLength
-	if random.Soaking() {
-		length = random.Length(t)
-	}
+	seed, length := random.Seed(t, random.ClockSeed()), random.Length(t)
 	t.Logf("seed %d: %s=%d repeats what is done, not when", seed, "MONGOFERRY_SEED", seed)
 	s := newStack(t)
 	run := newRandomRun(s, seed)
