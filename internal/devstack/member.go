@@ -28,7 +28,7 @@ type Member struct {
 func newMember(o *ReplicaSetOptions) (*Member, error) {
 	m := &Member{opts: o}
 	var err error
-	if m.dir, err = TempDir(o.Name); err != nil {
+	if m.dir, err = dataDir(o.Name); err != nil {
 		return nil, err
 	}
 	if m.port, err = FreePort(); err != nil {
@@ -62,7 +62,8 @@ func (m *Member) launch() error {
 	if !m.opts.Standalone {
 		args = append(args, "--replSet", m.opts.Name)
 		if m.opts.OplogMB > 0 {
-			args = append(args, "--oplogSize", strconv.Itoa(m.opts.OplogMB))
+			// It is cut off only up to the last checkpoint, of which there is one a minute.
+			args = append(args, "--oplogSize", strconv.Itoa(m.opts.OplogMB), "--syncdelay", "1")
 		}
 	}
 	if m.opts.Auth {

@@ -37,7 +37,7 @@ func StartTemporal(ctx context.Context, o TemporalOptions) (*TemporalServer, err
 	if t.path, err = Temporal(ctx); err != nil {
 		return nil, err
 	}
-	if t.dir, err = TempDir("temporal"); err != nil {
+	if t.dir, err = dataDir("temporal"); err != nil {
 		return nil, err
 	}
 	if t.opts.DBFile == "" {

@@ -9,9 +9,12 @@ import (
 	"testing"
 )
 
-// Main runs the tests of a package and removes what they leave, also when they
-// are interrupted. Use it in TestMain: os.Exit(devstack.Main(m)).
+// Main runs the tests of a package, with the servers' data in memory where there is
+// room, and removes what they leave, also when they are interrupted. Use it in TestMain: os.Exit(devstack.Main(m)).
 func Main(m *testing.M) int {
+	if parent := inMemory(); parent != "" {
+		dataParent = parent
+	}
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
 	go func() {

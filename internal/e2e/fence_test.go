@@ -45,7 +45,7 @@ func TestClientThatIsNotStopped(t *testing.T) {
 	addUser(t, s.source, "app", "app", "readWriteAnyDatabase", "dbAdminAnyDatabase")
 	fill(t, s.source, 20_000)
 	s.worker()
-	o := &ordeal{stack: s, id: "through", workload: startWorkload(t, s.src.URIFor("app", "app"), 400)}
+	o := &ordeal{stack: s, id: "through", workload: startWorkload(t, s.src.URIFor("app", "app"), workloadRate)}
 	s.start(s.spec(o.id))
 	o.reach(migration.Ready)
 	intruder := startIntruder(t, s)

@@ -29,7 +29,7 @@ func newOrdealOn(t *testing.T, s *stack, id string, documents int) *ordeal {
 	t.Helper()
 	fill(t, s.source, documents)
 	o := &ordeal{stack: s, id: id, worker: s.worker()}
-	o.workload = startWorkload(t, s.src.URI(), 400)
+	o.workload = startWorkload(t, s.src.URI(), workloadRate)
 	s.start(s.spec(id))
 	return o
 }
@@ -42,9 +42,7 @@ func (o *ordeal) reach(phase migration.Phase) {
 	switch phase {
 	case migration.CatchingUp:
 		o.awaitPhase(o.id, migration.Copying)
-		o.mustUpdate(o.id, migration.MessagePause)
-		o.burst(30_000)
-		o.mustUpdate(o.id, migration.MessageResume)
+		o.fallBehind()
 		o.awaitPhase(o.id, phase)
 	case migration.CuttingOver:
 		o.awaitPhase(o.id, migration.Ready)
@@ -52,6 +50,14 @@ func (o *ordeal) reach(phase migration.Phase) {
 	default:
 		o.awaitPhase(o.id, phase)
 	}
+}
+
+// fallBehind pauses while many documents are written.
+func (o *ordeal) fallBehind() {
+	o.t.Helper()
+	o.mustUpdate(o.id, migration.MessagePause)
+	o.burst(30_000)
+	o.mustUpdate(o.id, migration.MessageResume)
 }
 
 // fence asks for a cutover until the source is fenced: an index build of the

@@ -30,29 +30,6 @@ func (s *stack) shows(id string) migration.Status {
 	return st
 }
 
-// TestStatusInEveryPhase asks in each phase, kills the worker, and asks again.
-func TestStatusInEveryPhase(t *testing.T) {
-	t.Parallel()
-	o := newOrdeal(t, "s", 60_000)
-	for _, phase := range []migration.Phase{migration.Copying, migration.CatchingUp, migration.Ready, migration.CuttingOver} {
-		o.reach(phase)
-		if st := o.shows("s"); noWorker(st) {
-			t.Errorf("in %s the status says that there is no worker: %+v", phase, st.Notices)
-		}
-		if err := o.worker.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if st := o.shows("s"); !noWorker(st) || st.Source.URI == "" {
-			t.Errorf("in %s the status does not say that there is no worker: %+v", phase, st)
-		}
-		o.worker = o.stack.worker()
-	}
-	o.finish()
-	if st := o.shows("s"); st.Phase != migration.Completed || !st.InitialSync.Completed || st.Replication.EventsApplied == 0 {
-		t.Errorf("at the end: %+v", st)
-	}
-}
-
 // TestStatusBeforeAnyWorker: what is known is what was asked for.
 func TestStatusBeforeAnyWorker(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,10 @@ type workload struct {
 
 const codeWritesBlocked = 371
 
+// workloadRate is how many operations a second a workload does: enough for every
+// phase to meet all kinds of them, and few enough for several tests side by side.
+const workloadRate = 150
+
 // fill makes collections of many kinds; plain ones get the given number of
 // documents of about 1 KB.
 func fill(t *testing.T, c *mongo.Client, documents int) {
@@ -57,7 +61,7 @@ func fill(t *testing.T, c *mongo.Client, documents int) {
 	for from := 0; from < documents; from += 1000 {
 		var docs []any
 		for i := from; i < min(from+1000, documents); i++ {
-			docs = append(docs, bson.D{{Key: "_id", Value: int64(i)}, {Key: "n", Value: int64(i)}, {Key: "pad", Value: pad}})
+			docs = append(docs, bson.D{{Key: "_id", Value: int64(i)}, {Key: "n", Value: int64(i)}, {Key: "kind", Value: i % 7}, {Key: "pad", Value: pad}})
 		}
 		_, err := db.Collection("orders").InsertMany(ctx, docs)
 		must(err)
@@ -72,7 +76,7 @@ func fill(t *testing.T, c *mongo.Client, documents int) {
 	_, err = db.Collection("orders").Indexes().CreateMany(ctx, []mongo.IndexModel{
 		{Keys: bson.D{{Key: "n", Value: 1}}, Options: options.Index().SetUnique(true)},
 		{Keys: bson.D{{Key: "at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(36000)},
-		{Keys: bson.D{{Key: "pad", Value: 1}, {Key: "n", Value: -1}}, Options: options.Index().SetSparse(true)},
+		{Keys: bson.D{{Key: "kind", Value: 1}, {Key: "n", Value: -1}}, Options: options.Index().SetSparse(true)},
 	})
 	must(err)
 }
@@ -224,7 +228,7 @@ func (w *workload) changeCatalog(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(200 * time.Millisecond):
 			}
 		}
 	}

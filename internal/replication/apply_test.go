@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mongoferry/internal/migration"
+	"mongoferry/internal/random"
 )
 
 // Commands on the source, in short.
@@ -194,21 +195,29 @@ func TestKilledBetweenAnyTwoCommands(t *testing.T) {
 	}
 }
 
+// killedEvery is the step between the numbers of commands outside of soaks. They
+// begin with another one each time.
+const killedEvery = 3
+
 // killedAnywhere ends an attempt after each number of commands, until one gets to
-// the end.
+// the end; without a soak after every third one.
 func (r *rehearsal) killedAnywhere() {
 	r.t.Helper()
-	for n := 0; ; n++ {
+	first, step := 0, 1
+	if !random.Soaking() {
+		first, step = int(random.Seed(r.t, random.ClockSeed())%killedEvery), killedEvery
+	}
+	for n := first; ; n += step {
 		r.reset()
 		p, err := r.apply(&serialGate{gate: &shutAfter{left: n}}, false)
 		if err == nil {
-			r.t.Logf("%d commands", n)
+			r.t.Logf("at most %d commands, from %d on", n, first)
 			return
 		}
 		if !errors.Is(err, errKilled) {
 			r.t.Fatalf("after %d commands: %v", n, err)
 		}
-		if n%2 == 0 {
+		if n/step%2 == 0 {
 			p = Progress{Position: r.begin(), Broken: true}
 		}
 		if _, err := r.applyFrom(p.Position, nil, p.Broken); err != nil {
