@@ -148,9 +148,29 @@ func (w *writer) flush(ctx context.Context) error {
 	return nil
 }
 
+// byID is the query for a document. The server takes the short way to it, past its
+// query planner, only when the value stands there by itself; one that could mean
+// anything but itself there is compared with $eq.
 func byID(id bson.RawValue) bsoncore.Document {
+	if literalID(id) {
+		return bsoncore.NewDocumentBuilder().AppendValue("_id", bsoncore.Value{Type: bsoncore.Type(id.Type), Data: id.Value}).Build()
+	}
 	eq := bsoncore.NewDocumentBuilder().AppendValue("$eq", bsoncore.Value{Type: bsoncore.Type(id.Type), Data: id.Value}).Build()
 	return bsoncore.NewDocumentBuilder().AppendDocument("_id", eq).Build()
+}
+
+// literalID says whether a value in a query means that value: a document whose first
+// name begins with a dollar is an expression, a regular expression is a pattern.
+func literalID(id bson.RawValue) bool {
+	switch id.Type {
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128, bson.TypeString, bson.TypeObjectID,
+		bson.TypeBoolean, bson.TypeDateTime, bson.TypeBinary:
+		return true
+	case bson.TypeEmbeddedDocument: // length, type of the first element, its name
+		return len(id.Value) > 5 && id.Value[5] != '$'
+	default:
+		return false
+	}
 }
 
 func deleteStatement(id bson.RawValue) bsoncore.Document {
