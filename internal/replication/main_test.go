@@ -39,6 +39,7 @@ type rehearsal struct {
 	before   map[catalog.UUID][]bson.Raw
 	end      migration.OpTime
 	resets   int
+	writers  int
 }
 
 // rehearse runs commands on the test's database of the source: those before the
@@ -59,7 +60,7 @@ func rehearseOn(t *testing.T, src, dst *mongodb.Client, before, history []bson.D
 
 func newRehearsal(t testing.TB, db string) *rehearsal {
 	t.Helper()
-	r := &rehearsal{t: t, db: db, meta: db + "_meta", before: map[catalog.UUID][]bson.Raw{}}
+	r := &rehearsal{t: t, db: db, meta: db + "_meta", writers: 2, before: map[catalog.UUID][]bson.Raw{}}
 	r.src, r.dst = enginetest.Source(t), enginetest.Destination(t)
 	var err error
 	if r.filter, err = namespace.Parse(scenario.Databases(db), []string{db + ".outside"}, r.meta); err != nil {
@@ -196,7 +197,7 @@ func (r *rehearsal) applier(gate migration.Gate, repeated bool) (*Applier, error
 	}
 	return New(r.t.Context(), Config{
 		Source: r.src, Destination: dst, Log: zap.NewNop(), Map: catalog.NewMap(dst, r.meta), Filter: r.filter,
-		Ledger: ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated, MetaDB: r.meta, Writers: 2,
+		Ledger: ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated, MetaDB: r.meta, Writers: r.writers,
 		Copier: copier{r.src, dst, mongodb.NewSlot(dst, zap.NewNop(), r.meta, attempt.SlotName("adopt"), attempt.Epoch)},
 	})
 }
