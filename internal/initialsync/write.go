@@ -33,16 +33,11 @@ func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 		return mongodb.Refusal(migration.WriteRefused, "insert into "+w.to.NS.String(), err)
 	}
 	for _, e := range reply.Errors {
-		if e.Code == mongodb.CodeDuplicateKey && isIDPattern(e.KeyPattern) && !w.ordered {
+		if e.SameID() && !w.ordered {
 			continue
 		}
 		return migration.NewFault(migration.WriteRefused,
 			fmt.Sprintf("%s: the destination refused a document: %s (code %d)", w.to.NS, e.Message, e.Code))
 	}
 	return nil
-}
-
-func isIDPattern(pattern bson.Raw) bool {
-	elements, err := pattern.Elements()
-	return err == nil && len(elements) == 1 && elements[0].Key() == "_id"
 }

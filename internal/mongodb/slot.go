@@ -30,6 +30,9 @@ type Slot struct {
 	// KeepsEmptyTimestamps says that the server can be told to leave an empty
 	// timestamp in a document as it is; Take finds it out.
 	KeepsEmptyTimestamps bool
+	// failures counts transactions that failed in a row, passOver the calls for
+	// which none is tried now.
+	failures, passOver int
 }
 
 // keepEmptyTimestamps is the option that tells it to. It came with a patch level:
@@ -97,6 +100,15 @@ type WriteError struct {
 	KeyPattern bson.Raw
 }
 
+// SameID says that the statement was refused because its _id is there already.
+func (e WriteError) SameID() bool {
+	if e.Code != CodeDuplicateKey {
+		return false
+	}
+	elements, err := e.KeyPattern.Elements()
+	return err == nil && len(elements) == 1 && elements[0].Key() == "_id"
+}
+
 // WriteReply is the reply to insert, update or delete.
 type WriteReply struct {
 	N, Modified int64
@@ -139,12 +151,8 @@ func (s *Slot) passing(command bson.Raw, db string, reply WriteReply) error {
 // sign adds session, transaction number and write concern to a command.
 func (s *Slot) sign(command bson.Raw) bson.Raw {
 	raw := make(bson.Raw, 0, len(command)+128)
-	raw = append(raw, command[:len(command)-1]...)
-	raw = bsoncore.AppendDocumentElement(raw, "lsid", bsoncore.Document(s.lsid))
-	raw = bsoncore.AppendInt64Element(raw, "txnNumber", s.epoch<<32|s.seq)
-	raw = bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable))
-	raw = append(raw, 0)
-	return bson.Raw(bsoncore.UpdateLength(raw, 0, int32(len(raw))))
+	raw = s.appendNumber(append(raw, command[:len(command)-1]...))
+	return finish(bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable)))
 }
 
 func parseWriteReply(side, db string, raw bson.Raw) (WriteReply, error) {

@@ -188,6 +188,9 @@ func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
 					return err
 				}
 			}
+			if err := w.flush(ctx); err != nil {
+				return err
+			}
 			again[n] = w.again
 			return nil
 		})

@@ -31,7 +31,6 @@ func (p *plan) divide(n int) []share {
 		whole(uuid, lane)
 	}
 	for uuid, changes := range byCollection(p.order) {
-		changes = deletesLast(changes)
 		if len(changes) < worthDividing {
 			whole(uuid, changes)
 			continue
@@ -42,21 +41,6 @@ func (p *plan) divide(n int) []share {
 		}
 	}
 	return shares
-}
-
-// deletesLast puts what takes another kind of command together. Changes of
-// different documents have no order among them.
-func deletesLast(changes []*change) []*change {
-	out := make([]*change, 0, len(changes))
-	var deletes []*change
-	for _, c := range changes {
-		if c.base == baseDeleted && len(c.updates) == 0 {
-			deletes = append(deletes, c)
-		} else {
-			out = append(out, c)
-		}
-	}
-	return append(out, deletes...)
 }
 
 var writerSeed = maphash.MakeSeed()

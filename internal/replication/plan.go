@@ -22,6 +22,8 @@ type change struct {
 	full    bson.Raw // of baseDocument
 	updates []bson.Raw
 	at      migration.OpTime
+	// fresh says that there was no document before this batch.
+	fresh bool
 	// anew: the document is first taken away, so that it comes to the end of a
 	// capped collection, or in the place of one whose _id only the collation holds
 	// to be the same. brings says that the event is one for which that is right.
@@ -73,7 +75,7 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	}
 	ch, ok := p.free[k]
 	if !ok {
-		ch = &change{key: k, id: e.id}
+		ch = &change{key: k, id: e.id, fresh: e.kind == kindInsert && !stale}
 		p.free[k] = ch
 		p.order = append(p.order, ch)
 	}

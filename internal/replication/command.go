@@ -1,0 +1,79 @@
+package replication
+
+import (
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/mongodb"
+)
+
+// commandKind is one of the server's three write commands.
+type commandKind int
+
+const (
+	inserts commandKind = iota
+	updates
+	deletes
+)
+
+// names holds what a command and its list of statements are called.
+var names = [...]struct{ command, list string }{{"insert", "documents"}, {"update", "updates"}, {"delete", "deletes"}}
+
+// command collects statements of one kind for one collection. Each belongs to a
+// change.
+type command struct {
+	to     catalog.Collection
+	kind   commandKind
+	array  []byte
+	owners []*change
+}
+
+func newCommand(to catalog.Collection, kind commandKind) *command {
+	return &command{to: to, kind: kind, array: make([]byte, 4, 4096)}
+}
+
+// next begins a statement of the change: what is appended to array must be one
+// document.
+func (c *command) next(owner *change) {
+	c.array = append(c.array, byte(bson.TypeEmbeddedDocument))
+	c.array = strconv.AppendInt(c.array, int64(len(c.owners)), 10)
+	c.array = append(c.array, 0)
+	c.owners = append(c.owners, owner)
+}
+
+// encode gives the command with what it has of its own; the slot adds the rest.
+func (c *command) encode(slot *mongodb.Slot) mongodb.Command {
+	c.array = append(c.array, 0)
+	array := bsoncore.UpdateLength(c.array, 0, int32(len(c.array)))
+	b := bsoncore.NewDocumentBuilder().AppendString(names[c.kind].command, c.to.Storage()).AppendArray(names[c.kind].list, array)
+	if c.kind != deletes {
+		slot.AppendOptions(b)
+	}
+	b.AppendBoolean("ordered", false).AppendBinary("collectionUUID", bson.TypeBinaryUUID, c.to.Dest[:])
+	return mongodb.Command{DB: c.to.NS.DB, Body: bson.Raw(b.Build()), Statements: len(c.owners)}
+}
+
+// change adds the statements that a change is made of, which are of this kind.
+func (c *command) change(ch *change) {
+	switch c.kind {
+	case inserts:
+		c.insert(ch, ch.full)
+		return
+	case deletes:
+		c.delete(ch)
+		return
+	}
+	if ch.base == baseDocument {
+		if !ch.anew && c.to.Capped() && c.to.Collation() != nil {
+			c.putContent(ch, ch.full)
+		} else {
+			c.put(ch, ch.full)
+		}
+	}
+	for _, u := range ch.updates {
+		c.update(ch, u)
+	}
+}
