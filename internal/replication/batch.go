@@ -92,6 +92,9 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 	if err := a.refetchLanes(ctx, p); err != nil {
 		return err
 	}
+	for _, c := range p.order {
+		c.settle()
+	}
 	wanted := p.takeRefetches()
 	again, err := a.write(ctx, p)
 	if err != nil {

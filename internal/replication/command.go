@@ -66,14 +66,12 @@ func (c *command) change(ch *change) {
 		c.delete(ch)
 		return
 	}
-	if ch.base == baseDocument {
-		if !ch.anew && c.to.Capped() && c.to.Collation() != nil {
-			c.putContent(ch, ch.full)
-		} else {
-			c.put(ch, ch.full)
-		}
-	}
-	for _, u := range ch.updates {
-		c.update(ch, u)
+	switch {
+	case !ch.delta.empty():
+		c.modify(ch)
+	case !ch.anew && c.to.Capped() && c.to.Collation() != nil:
+		c.putContent(ch, ch.full)
+	default:
+		c.put(ch, ch.full)
 	}
 }

@@ -10,8 +10,11 @@ import (
 var errNotBSON = errors.New("this is not BSON")
 
 // eachElement hands the elements of a document out, as parts of it, until told to
-// stop.
+// stop; there are none in a document that is not there.
 func eachElement(doc bson.Raw, do func(bsoncore.Element) bool) error {
+	if doc == nil {
+		return nil
+	}
 	length, rest, ok := bsoncore.ReadLength(doc)
 	if !ok || int(length) != len(doc) || length < 5 {
 		return errNotBSON

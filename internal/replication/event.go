@@ -1,10 +1,9 @@
 package replication
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -43,14 +42,15 @@ type event struct {
 	unread bool
 }
 
-// updateDescription tells what an update did to the top level of a document:
-// sets were given a value in their place, appended came to the end, in this order
-// and wherever they were before. nested says that something happened below, known that
-// the event told anything at all.
+// updateDescription tells what an update did to the top level of a document, in
+// documents whose elements are the fields: sets were given a value in their place,
+// appended came to the end, in this order and wherever they were before. plain says
+// that nothing else happened, and that classic $set and $unset do to the document
+// exactly what the source did, whatever else it holds; known, that the event told
+// anything at all.
 type updateDescription struct {
-	sets, appended []bson.RawElement
-	removed        []string
-	nested, known  bool
+	sets, appended, removed bson.Raw
+	plain, known            bool
 }
 
 // isDocument says whether the event is about one document, not the catalog.
@@ -142,110 +142,50 @@ func parseUpdate(v bson.RawValue) (updateDescription, error) {
 	}
 	diff, ok := doc.Lookup("diff").DocumentOK()
 	if !ok {
-		return updateDescription{nested: true, known: true}, nil
+		return u, nil
 	}
-	parts, err := diff.Elements()
+	fields, otherwise := 0, false
+	err := eachElement(diff, func(part bsoncore.Element) bool {
+		value, isDocument := part.Value().DocumentOK()
+		otherwise = otherwise || !isDocument
+		switch string(nameOf(part)) {
+		case "u":
+			u.sets = bson.Raw(value)
+		case "i":
+			u.appended = bson.Raw(value)
+		case "d":
+			u.removed = bson.Raw(value)
+		default:
+			otherwise = true
+		}
+		return true
+	})
+	for _, part := range []bson.Raw{u.sets, u.appended, u.removed} {
+		n, plain, partErr := plainNames(part)
+		fields += n
+		otherwise = otherwise || !plain
+		err = errors.Join(err, partErr)
+	}
 	if err != nil {
 		return u, fmt.Errorf("read an update: %w", err)
 	}
-	for _, part := range parts {
-		if !slices.Contains([]string{"u", "i", "d"}, part.Key()) {
-			u.nested = true
-			continue
-		}
-		fields, _ := part.Value().DocumentOK()
-		elements, err := fields.Elements()
-		if err != nil {
-			return u, fmt.Errorf("read an update: %w", err)
-		}
-		switch part.Key() {
-		case "u":
-			u.sets = elements
-		case "i":
-			u.appended = elements
-		case "d":
-			for _, e := range elements {
-				u.removed = append(u.removed, e.Key())
-			}
-		}
-	}
+	u.plain = fields > 0 && !otherwise
 	return u, nil
 }
 
-// plain says whether classic $set and $unset do to the document exactly what the
-// source did, whatever else the document holds: only top-level fields whose
-// names mean nothing but themselves.
-func (u updateDescription) plain() bool {
-	if u.nested || len(u.sets)+len(u.appended)+len(u.removed) == 0 {
-		return false
-	}
-	for _, r := range u.removed {
-		if !plainName(r) {
-			return false
-		}
-	}
-	return allPlain(u.sets) && allPlain(u.appended)
+// plainNames counts fields, and says whether all their names are plain.
+func plainNames(fields bson.Raw) (n int, plain bool, err error) {
+	plain = true
+	err = eachElement(fields, func(e bsoncore.Element) bool {
+		n++
+		plain = plain && plainName(nameOf(e))
+		return true
+	})
+	return n, plain, err
 }
 
-func allPlain(fields []bson.RawElement) bool {
-	return !slices.ContainsFunc(fields, func(f bson.RawElement) bool { return !plainName(f.Key()) })
-}
-
-// plainName: an _id cannot be taken away to be set again.
-func plainName(name string) bool {
-	return name != "" && name != "_id" && !strings.HasPrefix(name, "$") && !strings.Contains(name, ".")
-}
-
-// inOrder says whether a single $set appends new fields in this order: the server
-// appends them sorted by name, and names that look like numbers by number.
-func inOrder(fields []bson.RawElement) bool {
-	previous := ""
-	for _, f := range fields {
-		name := f.Key()
-		if name <= previous || (len(fields) > 1 && name[0] >= '0' && name[0] <= '9') {
-			return false
-		}
-		previous = name
-	}
-	return true
-}
-
-// updates gives the classic updates that are to be applied one after the other.
-// What is appended is taken away first, in case it was there.
-func (u updateDescription) updates() []bson.Raw {
-	gone := slices.Clone(u.removed)
-	for _, a := range u.appended {
-		gone = append(gone, a.Key())
-	}
-	out := []bson.Raw{modifiers(gone, u.sets)}
-	switch {
-	case len(u.appended) == 0:
-	case inOrder(u.appended):
-		out = append(out, modifiers(nil, u.appended))
-	default:
-		for i := range u.appended {
-			out = append(out, modifiers(nil, u.appended[i:i+1]))
-		}
-	}
-	return out
-}
-
-func modifiers(removed []string, sets []bson.RawElement) bson.Raw {
-	b := bsoncore.NewDocumentBuilder()
-	if len(removed) > 0 {
-		unset := bsoncore.NewDocumentBuilder()
-		for _, r := range removed {
-			unset.AppendString(r, "")
-		}
-		b.AppendDocument("$unset", unset.Build())
-	}
-	if len(sets) > 0 {
-		set := bsoncore.NewDocumentBuilder()
-		for _, s := range sets {
-			v := s.Value()
-			set.AppendValue(s.Key(), bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
-		}
-		b.AppendDocument("$set", set.Build())
-	}
-	return bson.Raw(b.Build())
+// plainName: a name that means nothing but itself. An _id cannot be taken away to be
+// set again.
+func plainName(name []byte) bool {
+	return len(name) > 0 && name[0] != '$' && bytes.IndexByte(name, '.') < 0 && string(name) != "_id"
 }

@@ -40,7 +40,7 @@ func FuzzParseEvent(f *testing.F) {
 			canonicalID(e.id)
 			c := &change{}
 			c.apply(&e, false)
-			if e.kind == kindUpdate && !c.refetched() && len(c.updates) == 0 {
+			if e.kind == kindUpdate && !c.refetched() && c.delta.empty() {
 				t.Fatal("an update that does nothing")
 			}
 		}
@@ -49,63 +49,90 @@ func FuzzParseEvent(f *testing.F) {
 
 func (c *change) refetched() bool { return c.base == baseRefetch }
 
-// FuzzUpdates makes a document and a difference from bytes: the updates that stand
-// for it must make what the difference means, the order of fields included.
+// FuzzUpdates makes a document and differences that follow each other from bytes:
+// what stands for all of them must make what they mean, the order of fields included.
 func FuzzUpdates(f *testing.F) {
-	f.Add([]byte{0, 1, 2, 3}, []byte{0x00, 0x41, 0x82, 0x45})
-	f.Add([]byte{9, 8, 7}, []byte{0x4b, 0x4a, 0x49, 0x40})
-	f.Fuzz(func(t *testing.T, there, diff []byte) {
-		names := []string{"a", "b", "z", "A", "10", "9", "0", "09", "ab", "a0", "-1", "é", "1a"}
-		var doc []field
-		for i, n := range there {
-			doc = set(doc, field{names[int(n)%len(names)], int32(i)})
+	f.Add([]byte{0, 1, 2, 3}, []byte{0x00, 0x41, 0x82, 0x45, 0xff, 0x41, 0x00})
+	f.Add([]byte{9, 8, 7}, []byte{0x4b, 0x4a, 0x49, 0x40, 0xff, 0x8a, 0xff, 0x4a, 0x09})
+	f.Fuzz(func(t *testing.T, there, diffs []byte) {
+		doc, rows, want := invent(t, there, diffs)
+		if len(rows) == 0 {
+			return
 		}
-		var u updateDescription
-		want := slices.Clone(doc)
+		ch := &change{base: baseDocument, full: encode(doc)}
+		for _, u := range rows {
+			if !ch.delta.add(u) {
+				t.Fatalf("%v was taken for something else than a history", rows)
+			}
+		}
+		got := doc
+		for _, m := range modifiersOf(t, rows...) {
+			got = classic(t, got, m)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v and %v\nmade %v\nwant %v", doc, rows, got, want)
+		}
+		if ch.settle(); !bytes.Equal(ch.full, encode(want)) {
+			t.Fatalf("%v and %v\nmade %v\nwant %v", doc, rows, ch.full, encode(want))
+		}
+	})
+}
+
+// fieldNames are of all kinds that the server sorts in different ways.
+var fieldNames = []string{"a", "b", "z", "A", "10", "9", "0", "09", "ab", "a0", "-1", "é", "1a"}
+
+// invent makes a document, updates of it in a row, and what they make of it. 0xff
+// begins the next update.
+func invent(t testing.TB, there, diffs []byte) (doc []field, rows []updateDescription, want []field) {
+	t.Helper()
+	for i, n := range there {
+		doc = set(doc, field{fieldNames[int(n)%len(fieldNames)], int32(i)})
+	}
+	want = slices.Clone(doc)
+	for n, diff := range bytes.Split(diffs, []byte{0xff}) {
+		before := slices.Clone(want)
+		var sets, appended, removed []field
 		used := map[string]bool{}
-		var appended []field
 		for i, b := range diff {
-			name := names[int(b&0x3f)%len(names)]
-			if used[name] {
+			name := fieldNames[int(b&0x3f)%len(fieldNames)]
+			fresh := field{name, int32(1000*(n+1) + i)}
+			switch kind := b >> 6; {
+			case used[name]:
+				continue
+			case kind == 1:
+				appended = append(appended, fresh)
+				want = unset(want, name)
+			case kind == 0 && has(before, name):
+				sets = append(sets, fresh)
+				want = set(want, fresh)
+			case kind == 2 && has(before, name):
+				removed = append(removed, fresh)
+				want = unset(want, name)
+			default:
 				continue
 			}
 			used[name] = true
-			fresh := field{name, int32(1000 + i)}
-			switch {
-			case b>>6 == 0 && has(doc, name):
-				u.sets = append(u.sets, element(fresh))
-				want = set(want, fresh)
-			case b>>6 == 1:
-				u.appended = append(u.appended, element(fresh))
-				want = unset(want, name)
-				appended = append(appended, fresh)
-			case b>>6 == 2 && has(doc, name):
-				u.removed = append(u.removed, name)
-				want = unset(want, name)
-			}
 		}
 		want = append(want, appended...)
-		if !u.plain() {
-			return
+		if len(used) > 0 {
+			rows = append(rows, updated(t, "u", encode(sets), "i", encode(appended), "d", encode(removed)))
 		}
-		got := doc
-		for _, change := range u.updates() {
-			got = classic(t, got, change)
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("%v and %v %v %v\nmade %v\nwant %v", doc, u.sets, u.appended, u.removed, got, want)
-		}
-	})
+	}
+	return doc, rows, want
+}
+
+// encode makes a document of fields.
+func encode(fields []field) bson.Raw {
+	b := bsoncore.NewDocumentBuilder()
+	for _, f := range fields {
+		b.AppendInt32(f.name, f.value)
+	}
+	return bson.Raw(b.Build())
 }
 
 type field struct {
 	name  string
 	value int32
-}
-
-func element(f field) bson.RawElement {
-	doc := bsoncore.NewDocumentBuilder().AppendInt32(f.name, f.value).Build()
-	return bson.Raw(doc).Index(0)
 }
 
 func has(doc []field, name string) bool {

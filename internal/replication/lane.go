@@ -48,10 +48,10 @@ func (l *lane) takeAway(ctx context.Context, changes []*change) (n int, err erro
 
 func (l *lane) add(ctx context.Context, c *change) error {
 	kind := updates
-	if c.base == baseDeleted && len(c.updates) == 0 {
+	if c.base == baseDeleted {
 		kind = deletes
 	}
-	if err := l.turnTo(ctx, kind, len(c.full)); err != nil {
+	if err := l.turnTo(ctx, kind, c.size()); err != nil {
 		return err
 	}
 	l.command.change(c)

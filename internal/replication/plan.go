@@ -16,12 +16,12 @@ type key struct {
 // change is what a batch does to one document: a base that settles its state, if
 // any, and updates on top of that.
 type change struct {
-	key     key
-	id      bson.RawValue
-	base    base
-	full    bson.Raw // of baseDocument
-	updates []bson.Raw
-	at      migration.OpTime
+	key   key
+	id    bson.RawValue
+	base  base
+	full  bson.Raw // of baseDocument
+	delta delta
+	at    migration.OpTime
 	// fresh says that there was no document before this batch.
 	fresh bool
 	// anew: the document is first taken away, so that it comes to the end of a
@@ -92,18 +92,32 @@ func (c *change) apply(e *event, stale bool) {
 	}
 	switch e.kind {
 	case kindInsert, kindReplace:
-		c.base, c.full, c.updates, c.id = baseDocument, e.full, nil, e.id
+		c.base, c.full, c.delta, c.id = baseDocument, e.full, delta{}, e.id
 	case kindDelete:
-		c.base, c.full, c.updates = baseDeleted, nil, nil
+		c.base, c.full, c.delta = baseDeleted, nil, delta{}
 	case kindUpdate:
 		switch {
 		case c.base == baseRefetch:
-		case c.base == baseDeleted, !e.update.plain(), stale && c.base == baseNone:
+		case c.base == baseDeleted, !e.update.plain, stale && c.base == baseNone, !c.delta.add(e.update):
 			c.refetch()
-		default:
-			c.updates = append(c.updates, e.update.updates()...)
 		}
 	}
 }
 
-func (c *change) refetch() { c.base, c.full, c.updates = baseRefetch, nil, nil }
+// settle makes one document of a document and the updates on top of it.
+func (c *change) settle() {
+	if c.base != baseDocument || c.delta.empty() {
+		return
+	}
+	full, ok := c.delta.patch(c.full)
+	if !ok {
+		c.refetch()
+		return
+	}
+	c.full, c.delta = full, delta{}
+}
+
+// size is about how many bytes the change takes to write.
+func (c *change) size() int { return len(c.full) + c.delta.size() }
+
+func (c *change) refetch() { c.base, c.full, c.delta = baseRefetch, nil, delta{} }

@@ -9,6 +9,7 @@ import (
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
 )
 
 func raw(t testing.TB, v any) bson.Raw {
@@ -41,12 +42,12 @@ func TestUpdates(t *testing.T) {
 		updates []string
 	}{
 		{"in its place", updated(t, "u", d("b", 0, "a", 1)), true, []string{`{"$set":{"b":0,"a":1}}`}},
-		{"new", updated(t, "i", d("a", 0)), true, []string{`{"$unset":{"a":""}}`, `{"$set":{"a":0}}`}},
-		{"sorted", updated(t, "i", d("a", 0, "b", 1)), true, []string{`{"$unset":{"a":"","b":""}}`, `{"$set":{"a":0,"b":1}}`}},
-		{"not sorted", updated(t, "i", d("b", 0, "a", 1)), true, []string{`{"$unset":{"b":"","a":""}}`, `{"$set":{"b":0}}`, `{"$set":{"a":1}}`}},
-		{"numbers as names", updated(t, "i", d("10", 0, "9", 1)), true, []string{`{"$unset":{"10":"","9":""}}`, `{"$set":{"10":0}}`, `{"$set":{"9":1}}`}},
-		{"removed", updated(t, "d", d("a", false, "b", false)), true, []string{`{"$unset":{"a":"","b":""}}`}},
-		{"all at once", updated(t, "d", d("c", false), "u", d("a", 0), "i", d("b", 1)), true, []string{`{"$unset":{"c":"","b":""},"$set":{"a":0}}`, `{"$set":{"b":1}}`}},
+		{"new", updated(t, "i", d("a", 0)), true, []string{`{"$unset":{"a":true}}`, `{"$set":{"a":0}}`}},
+		{"sorted", updated(t, "i", d("a", 0, "b", 1)), true, []string{`{"$unset":{"a":true,"b":true}}`, `{"$set":{"a":0,"b":1}}`}},
+		{"not sorted", updated(t, "i", d("b", 0, "a", 1)), true, []string{`{"$unset":{"b":true,"a":true}}`, `{"$set":{"b":0}}`, `{"$set":{"a":1}}`}},
+		{"numbers as names", updated(t, "i", d("10", 0, "9", 1)), true, []string{`{"$unset":{"10":true,"9":true}}`, `{"$set":{"10":0}}`, `{"$set":{"9":1}}`}},
+		{"removed", updated(t, "d", d("a", false, "b", false)), true, []string{`{"$unset":{"a":true,"b":true}}`}},
+		{"all at once", updated(t, "d", d("c", false), "u", d("a", 0), "i", d("b", 1)), true, []string{`{"$unset":{"c":true,"b":true},"$set":{"a":0}}`, `{"$set":{"b":1}}`}},
 		{"dotted", updated(t, "u", d("a.b", 0)), false, nil},
 		{"dollar", updated(t, "i", d("$a", 0)), false, nil},
 		{"empty name", updated(t, "u", d("", 0)), false, nil},
@@ -57,7 +58,7 @@ func TestUpdates(t *testing.T) {
 		{"nothing", updated(t), false, nil},
 	}
 	for _, c := range cases {
-		if got := c.update.plain(); got != c.plain {
+		if got := c.update.plain; got != c.plain {
 			t.Errorf("%s: plain is %t", c.name, got)
 			continue
 		}
@@ -65,16 +66,38 @@ func TestUpdates(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, u := range c.update.updates() {
+		for _, u := range modifiersOf(t, c.update) {
 			got = append(got, compact(u))
 		}
 		if fmt.Sprint(got) != fmt.Sprint(c.updates) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.updates)
 		}
 	}
-	if u, err := parseUpdate(value(t, d("$v", 1, "$set", d("a", 1)))); err != nil || u.plain() {
+	if u, err := parseUpdate(value(t, d("$v", 1, "$set", d("a", 1)))); err != nil || u.plain {
 		t.Errorf("a description without a difference is taken for plain: %v", err)
 	}
+}
+
+// modifiersOf gives the classic updates that stand for rows of updates.
+func modifiersOf(t testing.TB, rows ...updateDescription) []bson.Raw {
+	t.Helper()
+	ch := &change{id: value(t, 1)}
+	for _, u := range rows {
+		if !ch.delta.add(u) {
+			t.Fatalf("%v cannot follow", u)
+		}
+	}
+	cmd := newCommand(catalog.Collection{}, updates)
+	cmd.change(ch)
+	statements, err := cmd.encode(&mongodb.Slot{}).Body.Lookup("updates").Array().Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []bson.Raw
+	for _, s := range statements {
+		out = append(out, s.Document().Lookup("u").Document())
+	}
+	return out
 }
 
 // compact is extended JSON with bare numbers and no blanks.
@@ -94,6 +117,8 @@ func TestCoalesce(t *testing.T) {
 	replace := event{kind: kindReplace, full: doc(2)}
 	remove := event{kind: kindDelete}
 	set := event{kind: kindUpdate, update: updated(t, "u", d("a", 1))}
+	other := event{kind: kindUpdate, update: updated(t, "u", d("b", 1))}
+	unset := event{kind: kindUpdate, update: updated(t, "d", d("a", false))}
 	dotted := event{kind: kindUpdate, update: updated(t, "sa", d("u", d("b", 1)))}
 	cases := []struct {
 		name   string
@@ -107,7 +132,8 @@ func TestCoalesce(t *testing.T) {
 		{"insert and replace", []event{insert, replace}, false, "document 2"},
 		{"insert and update", []event{insert, set}, false, "document 1 +1"},
 		{"insert and update on a newer document", []event{insert, set}, true, "document 1 +1"},
-		{"updates", []event{set, set}, false, "as it stands +2"},
+		{"updates", []event{set, other, set}, false, "as it stands +2"},
+		{"update of what the one before has removed", []event{unset, set}, false, "read again"},
 		{"update on a newer document", []event{set}, true, "read again"},
 		{"update and replace", []event{set, replace}, false, "document 2"},
 		{"update and delete", []event{set, remove}, false, "deleted"},
@@ -140,8 +166,8 @@ func describe(c *change) string {
 		text = "document " + c.full.Lookup("n").String()
 		text = strings.NewReplacer(`{"$numberInt":"`, "", `"}`, "").Replace(text)
 	}
-	if len(c.updates) > 0 {
-		text += fmt.Sprint(" +", len(c.updates))
+	if n := len(c.delta.fields); n > 0 {
+		text += fmt.Sprint(" +", n)
 	}
 	return text
 }

@@ -58,7 +58,7 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		if !ordered(c) {
 			a.ahead[ch.key] = found.ahead
 		}
-		ch.base, ch.full, ch.updates, ch.anew = baseDeleted, nil, nil, false
+		ch.base, ch.full, ch.delta, ch.anew = baseDeleted, nil, delta{}, false
 		if there {
 			ch.base, ch.full, ch.id = baseDocument, doc, doc.Lookup("_id")
 			ch.anew = c.Collation() != nil && !c.Capped()

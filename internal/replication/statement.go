@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"bytes"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
@@ -11,26 +13,21 @@ func (c *command) insert(owner *change, doc bson.Raw) {
 }
 
 func (c *command) delete(owner *change) {
-	c.statement(owner, func(dst []byte) []byte { return bsoncore.AppendInt32Element(dst, "limit", 1) })
-}
-
-func (c *command) update(owner *change, modifiers bson.Raw) {
-	c.statement(owner, func(dst []byte) []byte {
-		return bsoncore.AppendDocumentElement(dst, "u", bsoncore.Document(modifiers))
-	})
+	start := c.begin(owner)
+	c.array = bsoncore.AppendInt32Element(c.array, "limit", 1)
+	c.end(start)
 }
 
 // put puts a document there as it is, whether or not there is one.
 func (c *command) put(owner *change, doc bson.Raw) {
-	c.statement(owner, func(dst []byte) []byte {
-		if hasDollarField(doc) {
-			stage := bsoncore.NewDocumentBuilder().AppendDocument("$replaceWith", literal(doc)).Build()
-			dst = bsoncore.AppendArrayElement(dst, "u", bsoncore.NewArrayBuilder().AppendDocument(stage).Build())
-		} else {
-			dst = bsoncore.AppendDocumentElement(dst, "u", bsoncore.Document(doc))
-		}
-		return bsoncore.AppendBooleanElement(dst, "upsert", true)
-	})
+	if hasDollarField(doc) {
+		c.putStage(owner, literal(doc))
+		return
+	}
+	start := c.begin(owner)
+	c.array = bsoncore.AppendDocumentElement(c.array, "u", bsoncore.Document(doc))
+	c.array = bsoncore.AppendBooleanElement(c.array, "upsert", true)
+	c.end(start)
 }
 
 // putContent puts everything but the _id there: in a capped collection a
@@ -38,24 +35,102 @@ func (c *command) put(owner *change, doc bson.Raw) {
 // another _id, whose end is still to come.
 func (c *command) putContent(owner *change, doc bson.Raw) {
 	own := bsoncore.NewDocumentBuilder().AppendString("_id", "$_id").Build()
-	merged := bsoncore.NewDocumentBuilder().AppendArray("$mergeObjects", bsoncore.NewArrayBuilder().AppendDocument(literal(doc)).AppendDocument(own).Build()).Build()
-	stage := bsoncore.NewDocumentBuilder().AppendDocument("$replaceWith", merged).Build()
-	c.statement(owner, func(dst []byte) []byte {
-		dst = bsoncore.AppendArrayElement(dst, "u", bsoncore.NewArrayBuilder().AppendDocument(stage).Build())
-		return bsoncore.AppendBooleanElement(dst, "upsert", true)
-	})
+	parts := bsoncore.NewArrayBuilder().AppendDocument(literal(doc)).AppendDocument(own).Build()
+	c.putStage(owner, bsoncore.NewDocumentBuilder().AppendArray("$mergeObjects", parts).Build())
+}
+
+// putStage puts there what an expression gives.
+func (c *command) putStage(owner *change, expression bsoncore.Document) {
+	stage := bsoncore.NewDocumentBuilder().AppendDocument("$replaceWith", expression).Build()
+	start := c.begin(owner)
+	c.array = bsoncore.AppendArrayElement(c.array, "u", bsoncore.NewArrayBuilder().AppendDocument(stage).Build())
+	c.array = bsoncore.AppendBooleanElement(c.array, "upsert", true)
+	c.end(start)
 }
 
 func literal(doc bson.Raw) bsoncore.Document {
 	return bsoncore.NewDocumentBuilder().AppendDocument("$literal", bsoncore.Document(doc)).Build()
 }
 
-// statement adds one that begins with the query for the change's document.
-func (c *command) statement(owner *change, rest func(dst []byte) []byte) {
+// modify changes a document by the delta of a change, in classic updates that are
+// applied one after the other. What is appended is taken away first, in case it was
+// there.
+func (c *command) modify(owner *change) {
+	var some [3][8]bsoncore.Element
+	gone, sets, appended := some[0][:0], some[1][:0], some[2][:0]
+	for _, f := range owner.delta.fields {
+		switch f.fate {
+		case fieldSet:
+			sets = append(sets, f.element)
+		case fieldAppended:
+			appended = append(appended, f.element)
+			gone = append(gone, f.element)
+		case fieldRemoved:
+			gone = append(gone, f.element)
+		}
+	}
+	c.modifiers(owner, gone, sets)
+	for len(appended) > 0 {
+		n := inOrder(appended)
+		c.modifiers(owner, nil, appended[:n])
+		appended = appended[n:]
+	}
+}
+
+// inOrder says how many of the first fields a single $set appends in this order: the
+// server appends them sorted by name, and names that look like numbers by number.
+func inOrder(fields []bsoncore.Element) int {
+	for n := 1; n < len(fields); n++ {
+		before, name := nameOf(fields[n-1]), nameOf(fields[n])
+		if bytes.Compare(name, before) <= 0 || isDigit(before[0]) || isDigit(name[0]) {
+			return n
+		}
+	}
+	return len(fields)
+}
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+
+// modifiers adds one classic update.
+func (c *command) modifiers(owner *change, removed, sets []bsoncore.Element) {
+	start := c.begin(owner)
+	u, dst := bsoncore.AppendDocumentElementStart(c.array, "u")
+	if len(removed) > 0 {
+		var unset int32
+		unset, dst = bsoncore.AppendDocumentElementStart(dst, "$unset")
+		for _, e := range removed {
+			dst = append(dst, byte(bson.TypeBoolean))
+			dst = append(append(dst, nameOf(e)...), 0, 1)
+		}
+		dst = endDocument(dst, unset)
+	}
+	if len(sets) > 0 {
+		var set int32
+		set, dst = bsoncore.AppendDocumentElementStart(dst, "$set")
+		for _, e := range sets {
+			dst = append(dst, e...)
+		}
+		dst = endDocument(dst, set)
+	}
+	c.array = endDocument(dst, u)
+	c.end(start)
+}
+
+// begin adds a statement that begins with the query for the change's document; end
+// ends it.
+func (c *command) begin(owner *change) (start int32) {
 	c.next(owner)
-	start, dst := bsoncore.AppendDocumentStart(c.array)
-	dst = rest(appendQuery(dst, owner.id))
-	c.array, _ = bsoncore.AppendDocumentEnd(dst, start) // fails only for a start that is not one
+	start, c.array = bsoncore.AppendDocumentStart(c.array)
+	c.array = appendQuery(c.array, owner.id)
+	return start
+}
+
+func (c *command) end(start int32) { c.array = endDocument(c.array, start) }
+
+// endDocument ends what began there.
+func endDocument(dst []byte, start int32) []byte {
+	dst, _ = bsoncore.AppendDocumentEnd(dst, start) // it fails only where nothing began
+	return dst
 }
 
 // appendQuery adds the query for a document. The server takes the short way to it,
@@ -70,10 +145,9 @@ func appendQuery(dst []byte, id bson.RawValue) []byte {
 		var eq int32
 		eq, dst = bsoncore.AppendDocumentElementStart(dst, "_id")
 		dst = bsoncore.AppendValueElement(dst, "$eq", value)
-		dst, _ = bsoncore.AppendDocumentEnd(dst, eq)
+		dst = endDocument(dst, eq)
 	}
-	dst, _ = bsoncore.AppendDocumentEnd(dst, q)
-	return dst
+	return endDocument(dst, q)
 }
 
 // literalID says whether a value in a query means that value: a document whose first

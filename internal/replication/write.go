@@ -47,7 +47,7 @@ func (w *writer) write(ctx context.Context, to catalog.Collection, changes []*ch
 		w.alone = alone
 	}
 	for _, c := range changes {
-		if w.statements >= maxStatements || (w.size > 0 && w.size+len(c.full) > maxBytes) {
+		if w.statements >= maxStatements || (w.size > 0 && w.size+c.size() > maxBytes) {
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
@@ -60,9 +60,9 @@ func (w *writer) write(ctx context.Context, to catalog.Collection, changes []*ch
 func (w *writer) add(to catalog.Collection, c *change) {
 	kind := updates
 	switch {
-	case c.base == baseDeleted && len(c.updates) == 0:
+	case c.base == baseDeleted:
 		kind = deletes
-	case c.fresh && c.base == baseDocument && len(c.updates) == 0 && beginsWithID(c.full):
+	case c.fresh && c.base == baseDocument && beginsWithID(c.full):
 		kind = inserts
 	}
 	cmd := w.command(to, kind)
@@ -147,7 +147,7 @@ func (w *writer) settle(ctx context.Context, cmd *command, reply mongodb.WriteRe
 		switch {
 		case cmd.kind == inserts && e.SameID():
 			there.put(c, c.full) // an earlier attempt or the copy was first
-		case deltaCodes[e.Code] && len(c.updates) > 0:
+		case deltaCodes[e.Code] && !c.delta.empty():
 			w.again = append(w.again, c)
 		default:
 			return &documentRefused{collection: cmd.to.UUID, code: e.Code, Fault: migration.NewFault(migration.WriteRefused, fmt.Sprintf(
