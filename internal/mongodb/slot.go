@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -112,7 +113,6 @@ func (e WriteError) SameID() bool {
 // WriteReply is the reply to insert, update or delete.
 type WriteReply struct {
 	N, Modified int64
-	Upserted    int
 	Errors      []WriteError
 }
 
@@ -155,11 +155,19 @@ func (s *Slot) sign(command bson.Raw) bson.Raw {
 	return finish(bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable)))
 }
 
+// parseWriteReply reads what a write command was answered. Where nothing was refused,
+// which is the rule, it decodes nothing.
 func parseWriteReply(side, db string, raw bson.Raw) (WriteReply, error) {
+	var reply WriteReply
+	var ok bool
+	if reply.N, ok = raw.Lookup("n").AsInt64OK(); !ok {
+		return reply, errors.New("the reply to a write does not say how many it was done to")
+	}
+	reply.Modified, _ = raw.Lookup("nModified").AsInt64OK()
+	if _, err := raw.LookupErr("writeErrors"); err != nil {
+		return reply, nil
+	}
 	var parsed struct {
-		N           int64      `bson:"n"`
-		Modified    int64      `bson:"nModified"`
-		Upserted    []bson.Raw `bson:"upserted"`
 		WriteErrors []struct {
 			Index      int      `bson:"index"`
 			Code       int32    `bson:"code"`
@@ -171,7 +179,6 @@ func parseWriteReply(side, db string, raw bson.Raw) (WriteReply, error) {
 	if err := bson.Unmarshal(raw, &parsed); err != nil {
 		return WriteReply{}, fmt.Errorf("read the reply to a write: %w", err)
 	}
-	reply := WriteReply{N: parsed.N, Modified: parsed.Modified, Upserted: len(parsed.Upserted)}
 	for _, e := range parsed.WriteErrors {
 		switch e.Code {
 		case CodeTransactionTooOld:

@@ -182,7 +182,7 @@ func TestSlotCountsUpdates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reply.N != 3 || reply.Modified != 1 || reply.Upserted != 1 {
+	if reply.N != 3 || reply.Modified != 1 {
 		t.Errorf("got %+v", reply)
 	}
 }
