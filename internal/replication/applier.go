@@ -160,7 +160,7 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := make(chan readBatch, 1)
+	batches := make(chan readBatch, readAhead)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(batches)
@@ -170,6 +170,7 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 	done := false
 	group.Go(func() error {
 		for b := range batches {
+			b = b.joined(batches)
 			if err := a.take(groupCtx, b); err != nil {
 				return err // it ends the reader, whose own error comes second
 			}

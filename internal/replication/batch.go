@@ -15,7 +15,7 @@ import (
 // apply carries out the events of a batch. safeAfter is the time up to which any
 // document may be newer than its event.
 func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration.OpTime) error {
-	p := newPlan()
+	p := newPlan(len(events))
 	for i := range events {
 		e := &events[i]
 		if e.isDocument() {
@@ -25,7 +25,7 @@ func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration
 		if err := a.flush(ctx, p); err != nil {
 			return err
 		}
-		p = newPlan()
+		p = newPlan(0)
 		if err := a.changeCatalog(ctx, e); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 		a.Watch(Change{NS: c.NS, Kind: e.kind, ID: e.id, At: e.at, TTL: e.kind == kindDelete && c.HasTTL()})
 	}
 	safeAfter = migration.Later(safeAfter, c.SafeAfter)
-	k := key{e.uuid, canonicalID(e.id)}
+	k := key{e.uuid, e.key}
 	if ordered(c) {
 		// Every event of a lane is applied: in which order documents came, and which
 		// of them are alike, one document alone does not tell.
@@ -74,12 +74,13 @@ func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 
 func (a *Applier) ignore(e *event) {
 	a.progress.Ignored++
-	if !a.Filter.Matches(e.ns) || a.unknown[e.uuid] {
+	ns := e.namespace()
+	if a.unknown[e.uuid] || !a.Filter.Matches(ns) {
 		return
 	}
 	a.unknown[e.uuid] = true
 	a.Log.Info("ignoring changes of a collection that no longer exists",
-		zap.String("ns", e.ns.String()), zap.Stringer("uuid", e.uuid), zap.Stringer("optime", e.at))
+		zap.Stringer("ns", ns), zap.Stringer("uuid", e.uuid), zap.Stringer("optime", e.at))
 }
 
 // flush applies what the plan holds, all writers side by side, and ends when
@@ -118,7 +119,7 @@ func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, change
 		if err != nil {
 			return err
 		}
-		part := newPlan()
+		part := newPlan(0)
 		part.order = changes[:n]
 		again, err := a.write(ctx, part)
 		if err != nil {

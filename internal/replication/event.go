@@ -29,17 +29,24 @@ const (
 
 // event is a change event. Its raw parts are slices of the batch it came in.
 type event struct {
-	kind        string
-	token       bson.Raw
-	at          migration.OpTime
-	uuid        catalog.UUID
-	ns, to      migration.Namespace
-	id          bson.RawValue
+	kind  string
+	token bson.Raw
+	at    migration.OpTime
+	uuid  catalog.UUID
+	// place is the namespace as it stands there; only those of catalog changes are
+	// read, as ns and to.
+	place  bson.Raw
+	ns, to migration.Namespace
+	id     bson.RawValue
+	// key is the canonical form of id.
+	key         string
 	full        bson.Raw
 	update      updateDescription
 	description bson.Raw
 	// unread says that the event does not tell what became of the document.
 	unread bool
+	// split is set in a part of an event that is too large for one document.
+	split bson.Raw
 }
 
 // updateDescription tells what an update did to the top level of a document, in
@@ -63,30 +70,53 @@ func (e *event) isDocument() bool {
 	}
 }
 
-// parseEvent reads an event's own fields; documents in it stay bytes. A lean one
+// parseEvent reads a whole event's own fields; documents in it stay bytes. A lean one
 // comes without them, and without the description of its update: what it says is
 // that the document must be read.
 func parseEvent(raw bson.Raw, lean bool) (event, error) {
-	var e event
-	elements, err := raw.Elements()
+	e, err := readEvent(raw)
 	if err != nil {
-		return e, fmt.Errorf("read a change event: %w", err)
+		return e, err
 	}
-	for _, el := range elements {
-		v := el.Value()
-		switch el.Key() {
+	return e, e.complete(lean)
+}
+
+// complete looks whether all is there of a whole event, and adds what follows from
+// it.
+func (e *event) complete(lean bool) error {
+	if lean && e.isDocument() {
+		e.unread, e.update.known = e.kind != kindDelete, true
+	}
+	if err := e.validate(); err != nil {
+		return err
+	}
+	if e.isDocument() {
+		e.key = canonicalID(e.id)
+	} else {
+		e.ns = e.namespace()
+	}
+	return nil
+}
+
+// readEvent reads what there is of an event.
+func readEvent(raw bson.Raw) (e event, err error) {
+	notBSON := eachElement(raw, func(el bsoncore.Element) bool {
+		value := el.Value()
+		v := bson.RawValue{Type: bson.Type(value.Type), Value: value.Data}
+		switch string(nameOf(el)) {
 		case "_id":
 			e.token, _ = v.DocumentOK()
 		case "operationType":
-			e.kind, _ = v.StringValueOK()
+			e.kind = kindOf(v)
 		case "clusterTime":
 			e.at.T, e.at.I, _ = v.TimestampOK()
 		case "collectionUUID":
 			e.uuid, _ = catalog.UUIDOf(v)
 		case "ns":
-			e.ns = namespaceOf(v)
+			e.place, _ = v.DocumentOK()
 		case "to":
-			e.to = namespaceOf(v)
+			to, _ := v.DocumentOK()
+			e.to = namespaceOf(to)
 		case "documentKey":
 			if key, ok := v.DocumentOK(); ok {
 				e.id = key.Lookup("_id")
@@ -96,15 +126,37 @@ func parseEvent(raw bson.Raw, lean bool) (event, error) {
 		case "operationDescription":
 			e.description, _ = v.DocumentOK()
 		case "rawUpdateDescription":
-			if e.update, err = parseUpdate(v); err != nil {
-				return e, err
-			}
+			e.update, err = parseUpdate(v)
+		case "splitEvent":
+			e.split, _ = v.DocumentOK()
 		}
+		return err == nil
+	})
+	if notBSON != nil {
+		err = fmt.Errorf("read a change event: %w", notBSON)
 	}
-	if lean && e.isDocument() {
-		e.unread, e.update.known = e.kind != kindDelete, true
+	return e, err
+}
+
+// kindOf gives an event's kind; those of documents, of which there are many, without
+// making a string of it.
+func kindOf(v bson.RawValue) string {
+	if v.Type != bson.TypeString || len(v.Value) < 5 {
+		return ""
 	}
-	return e, e.validate()
+	text := v.Value[4 : len(v.Value)-1]
+	switch string(text) {
+	case kindInsert:
+		return kindInsert
+	case kindUpdate:
+		return kindUpdate
+	case kindReplace:
+		return kindReplace
+	case kindDelete:
+		return kindDelete
+	default:
+		return string(text)
+	}
 }
 
 func (e *event) validate() error {
@@ -112,21 +164,19 @@ func (e *event) validate() error {
 	case e.kind == "" || e.token == nil:
 		return errors.New("a change event has no operationType or no resume token")
 	case e.isDocument() && (e.id.IsZero() || e.uuid.IsZero()):
-		return fmt.Errorf("a %s event of %s has no _id or no collectionUUID: is showExpandedEvents on?", e.kind, e.ns)
+		return fmt.Errorf("a %s event of %s has no _id or no collectionUUID: is showExpandedEvents on?", e.kind, e.namespace())
 	case e.kind == kindUpdate && !e.update.known:
-		return fmt.Errorf("an update event of %s has no rawUpdateDescription", e.ns)
+		return fmt.Errorf("an update event of %s has no rawUpdateDescription", e.namespace())
 	case (e.kind == kindInsert || e.kind == kindReplace) && e.full == nil && !e.unread:
-		return fmt.Errorf("a %s event of %s has no document", e.kind, e.ns)
+		return fmt.Errorf("a %s event of %s has no document", e.kind, e.namespace())
 	default:
 		return nil
 	}
 }
 
-func namespaceOf(v bson.RawValue) migration.Namespace {
-	doc, ok := v.DocumentOK()
-	if !ok {
-		return migration.Namespace{}
-	}
+func (e *event) namespace() migration.Namespace { return namespaceOf(e.place) }
+
+func namespaceOf(doc bson.Raw) migration.Namespace {
 	db, _ := doc.Lookup("db").StringValueOK()
 	coll, _ := doc.Lookup("coll").StringValueOK()
 	return migration.Namespace{DB: db, Collection: coll}

@@ -256,8 +256,9 @@ func FuzzAssemble(f *testing.F) {
 				token = "last"
 			}
 			p = append(bson.D{e("_id", d("_data", token))}, p...)
-			p = append(p, e("splitEvent", d("fragment", i+1, "of", len(parts))))
-			got, done := r.assemble(encoded(t, p))
+			split := d("fragment", i+1, "of", len(parts))
+			p = append(p, e("splitEvent", split))
+			got, done := r.assemble(encoded(t, p), encoded(t, split))
 			if done != (i == len(parts)-1) {
 				t.Fatalf("part %d of %d: whole %t", i+1, len(parts), done)
 			}

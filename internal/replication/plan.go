@@ -50,10 +50,26 @@ type plan struct {
 	// where unequal values of _id can be the same document.
 	lanes  map[catalog.UUID][]*change
 	events int64
+	// spare is room for changes to come.
+	spare []change
 }
 
-func newPlan() *plan {
-	return &plan{free: map[key]*change{}, lanes: map[catalog.UUID][]*change{}}
+// spareChanges is for how many changes room is made at once.
+const spareChanges = 256
+
+func (p *plan) newChange(k key, id bson.RawValue) *change {
+	if len(p.spare) == 0 {
+		p.spare = make([]change, spareChanges)
+	}
+	ch := &p.spare[0]
+	p.spare = p.spare[1:]
+	ch.key, ch.id = k, id
+	return ch
+}
+
+// newPlan makes a plan for about so many changes.
+func newPlan(n int) *plan {
+	return &plan{free: make(map[key]*change, n), order: make([]*change, 0, n), lanes: map[catalog.UUID][]*change{}}
 }
 
 func (p *plan) empty() bool { return len(p.order) == 0 && len(p.lanes) == 0 }
@@ -66,7 +82,7 @@ func ordered(c catalog.Collection) bool { return c.Capped() || c.Collation() != 
 func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	p.events++
 	if ordered(c) {
-		ch := &change{key: k, id: e.id}
+		ch := p.newChange(k, e.id)
 		ch.apply(e, stale)
 		ch.brings = e.kind == kindInsert || (e.kind == kindReplace && c.Collation() != nil && !c.Capped())
 		ch.anew = ch.brings && stale
@@ -75,7 +91,8 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	}
 	ch, ok := p.free[k]
 	if !ok {
-		ch = &change{key: k, id: e.id, fresh: e.kind == kindInsert && !stale}
+		ch = p.newChange(k, e.id)
+		ch.fresh = e.kind == kindInsert && !stale
 		p.free[k] = ch
 		p.order = append(p.order, ch)
 	}

@@ -144,7 +144,7 @@ func TestCoalesce(t *testing.T) {
 		{"delete, then update", []event{remove, set}, false, "read again"},
 	}
 	for _, c := range cases {
-		p := newPlan()
+		p := newPlan(0)
 		k := key{uuid: catalog.UUID{1}, id: "1"}
 		for i := range c.events {
 			e := c.events[i]
@@ -180,7 +180,7 @@ func TestLanes(t *testing.T) {
 		"capped":    {{Key: "capped", Value: true}},
 		"collation": {{Key: "collation", Value: bson.D{{Key: "locale", Value: "en"}}}},
 	} {
-		p := newPlan()
+		p := newPlan(0)
 		c := catalog.Collection{UUID: catalog.UUID{1}, Options: raw(t, options)}
 		for i := range 3 {
 			e := event{kind: kindInsert, full: raw(t, bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: i}}), id: value(t, 1)}

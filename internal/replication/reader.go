@@ -16,6 +16,14 @@ import (
 // streamBatch bounds the events of one batch; 16 MB bound it too.
 const streamBatch = 10_000
 
+// readAhead is how many batches wait to be applied, joinBytes from when on no more of
+// them are joined: the more events are applied at once, the more of them are about the
+// same documents.
+const (
+	readAhead = 2
+	joinBytes = 32 << 20
+)
+
 // codeCannotSplit: one field of an event alone is larger than a document.
 const codeCannotSplit = 7182500
 
@@ -23,6 +31,7 @@ const codeCannotSplit = 7182500
 // checkpoint and every change up to opTime is on the destination.
 type readBatch struct {
 	events []event
+	bytes  int
 	token  bson.Raw
 	opTime migration.OpTime
 }
@@ -33,6 +42,24 @@ func (b readBatch) last() migration.OpTime {
 		return migration.OpTime{}
 	}
 	return b.events[len(b.events)-1].at
+}
+
+// joined adds what has been read meanwhile.
+func (b readBatch) joined(more <-chan readBatch) readBatch {
+	for b.bytes < joinBytes {
+		select {
+		case next, ok := <-more:
+			if !ok {
+				return b
+			}
+			b.events = append(b.events, next.events...)
+			b.bytes += next.bytes
+			b.token, b.opTime = next.token, next.opTime
+		default:
+			return b
+		}
+	}
+	return b
 }
 
 // reader reads the change stream.
@@ -132,22 +159,25 @@ func (r *reader) slim(events int) (enough bool) {
 // that of the last whole one.
 func (r *reader) take(raw *mongodb.Batch) (readBatch, error) {
 	batch := readBatch{token: r.token}
-	values, err := raw.Documents.Values()
+	var docs []bson.Raw
+	err := eachElement(bson.Raw(raw.Documents), func(el bsoncore.Element) bool {
+		docs = append(docs, bson.Raw(el.Value().Data))
+		return true
+	})
 	if err != nil {
 		return batch, fmt.Errorf("read a batch of the change stream: %w", err)
 	}
+	batch.events, batch.bytes = make([]event, 0, len(docs)), len(raw.Documents)
 	var lastToken bson.Raw
-	for _, v := range values {
-		doc, whole := r.assemble(v.Document())
-		if !whole {
-			continue
-		}
-		e, err := parseEvent(doc, r.lean > 0)
+	for _, doc := range docs {
+		e, whole, err := r.parse(doc)
 		if err != nil {
 			return batch, err
 		}
-		lastToken = e.token
-		batch.events = append(batch.events, e)
+		if whole {
+			lastToken = e.token
+			batch.events = append(batch.events, e)
+		}
 	}
 	switch {
 	case len(r.fragments) == 0:
@@ -159,22 +189,35 @@ func (r *reader) take(raw *mongodb.Batch) (readBatch, error) {
 	if err != nil {
 		return batch, err
 	}
-	if len(values) > 0 && (len(r.fragments) > 0 || bytes.Equal(batch.token, lastToken)) {
+	if len(docs) > 0 && (len(r.fragments) > 0 || bytes.Equal(batch.token, lastToken)) {
 		// More events of the same time, as of one transaction, may follow.
 		batch.opTime = batch.opTime.Previous()
 	}
 	return batch, nil
 }
 
-// assemble puts the fragments of a split event together; false until the last.
-func (r *reader) assemble(doc bson.Raw) (bson.Raw, bool) {
-	split, ok := doc.Lookup("splitEvent").DocumentOK()
-	if !ok {
-		return doc, true
+// parse reads an event, or, until the last of them, a part of one.
+func (r *reader) parse(doc bson.Raw) (e event, whole bool, err error) {
+	if e, err = readEvent(doc); err != nil {
+		return e, false, err
 	}
+	if e.split != nil {
+		if doc, whole = r.assemble(doc, e.split); !whole {
+			return e, false, nil
+		}
+		if e, err = readEvent(doc); err != nil {
+			return e, false, err
+		}
+	}
+	err = e.complete(r.lean > 0)
+	return e, err == nil, err
+}
+
+// assemble puts the fragments of a split event together; false until the last.
+func (r *reader) assemble(doc, part bson.Raw) (bson.Raw, bool) {
 	r.fragments = append(r.fragments, doc)
-	n, _ := split.Lookup("fragment").AsInt64OK()
-	of, _ := split.Lookup("of").AsInt64OK()
+	n, _ := part.Lookup("fragment").AsInt64OK()
+	of, _ := part.Lookup("of").AsInt64OK()
 	if n < of {
 		return nil, false
 	}
