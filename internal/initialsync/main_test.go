@@ -82,10 +82,6 @@ func (k *copying) parts(bytes int64) []partition.Part {
 // task is a new attempt at a part.
 func (k *copying) task(p partition.Part, progress func(Progress)) Task {
 	k.t.Helper()
-	attempt, err := k.ledger.Begin(k.t.Context(), "")
-	if err != nil {
-		k.t.Fatal(err)
-	}
 	cols := catalog.NewMap(k.dst, k.meta)
 	if err := cols.Load(k.t.Context()); err != nil {
 		k.t.Fatal(err)
@@ -96,8 +92,18 @@ func (k *copying) task(p partition.Part, progress func(Progress)) Task {
 	}
 	return Task{
 		Source: k.src, Destination: k.dst, Log: zap.NewNop(), Map: cols, Part: p, After: after,
-		Slot: mongodb.NewSlot(k.dst, zap.NewNop(), k.meta, attempt.SlotName("copy"), attempt.Epoch), Progress: progress,
+		Slot: k.slot(k.dst), Progress: progress,
 	}
+}
+
+// slot is a new attempt's.
+func (k *copying) slot(dst *mongodb.Client) *mongodb.Slot {
+	k.t.Helper()
+	attempt, err := k.ledger.Begin(k.t.Context(), "")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return mongodb.NewSlot(dst, zap.NewNop(), k.meta, attempt.SlotName("copy"), attempt.Epoch)
 }
 
 // documents reads a side, in the order of insertion where that matters.

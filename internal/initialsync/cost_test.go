@@ -1,0 +1,45 @@
+package initialsync
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"mongoferry/internal/partition"
+)
+
+// counting is a gate that lets everything through.
+type counting struct{ commands atomic.Int64 }
+
+func (c *counting) Check() error {
+	c.commands.Add(1)
+	return nil
+}
+
+// TestCost: what a copy may cost, in commands to both sides for a thousand documents,
+// and in bytes allocated for each byte copied: those for reading a batch off the
+// network and writing it there, and none for looking into it. There are no times in
+// it, which say more of the machine than of the code.
+func TestCost(t *testing.T) {
+	const documents, commands, allocated = 30_000, 1.0, 7.0
+	k := newCopying(t, plain(documents, 500))
+	task := k.task(partition.Whole(k.c), func(Progress) {})
+	gate := &counting{}
+	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
+	task.Slot = k.slot(task.Destination)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	done, err := Copy(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	k.same()
+	perThousand := float64(gate.commands.Load()) / (float64(done.Documents) / 1000)
+	perByte := float64(after.TotalAlloc-before.TotalAlloc) / float64(done.Bytes)
+	t.Logf("%.2f commands for a thousand documents, %.2f bytes allocated for each that was copied", perThousand, perByte)
+	if done.Documents != documents || perThousand > commands || perByte > allocated {
+		t.Errorf("got %d documents, %.2f commands for a thousand and %.2f bytes for each, want %d, at most %.2f and %.2f",
+			done.Documents, perThousand, perByte, documents, commands, allocated)
+	}
+}
