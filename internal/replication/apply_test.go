@@ -32,6 +32,18 @@ func update(coll string, id, change any) bson.D {
 	return bson.D{e("update", coll), e("updates", bson.A{bson.D{e("q", d("_id", id)), e("u", change), e("upsert", true)}})}
 }
 
+func updateMany(coll string, change any) bson.D {
+	return bson.D{e("update", coll), e("updates", bson.A{bson.D{e("q", d()), e("u", change), e("multi", true)}})}
+}
+
+// numbered is documents from an _id up to another.
+func numbered(from, to int) (docs []bson.D) {
+	for id := from; id < to; id++ {
+		docs = append(docs, d("_id", id, "n", id))
+	}
+	return docs
+}
+
 func remove(coll string, id any) bson.D {
 	return bson.D{e("delete", coll), e("deletes", bson.A{bson.D{e("q", d("_id", id)), e("limit", 1)}})}
 }
@@ -75,6 +87,11 @@ func histories() []history {
 			update("c", 1, set("z", 1, "b", 2)), update("c", 1, set("a", bson.A{1, 2, 3})), update("c", 1, d("$unset", d("b", 1), "$set", d("y", 1))),
 			update("c", 2, d("_id", 2, "new", "whole")), remove("c", 3), insert("c", d("_id", 4, "x", 1)), update("c", 4, set("x", 2)), remove("c", 4),
 			insert("c", d("_id", 4, "back", true)), update("c", 5, set("upserted", true)))},
+		{"many documents at once", commands(insert("c", numbered(0, 20)...), insert("d", numbered(0, 20)...), index("c", "n", d("n", 1))), commands(
+			updateMany("c", set("n", -1, "z", 1)), updateMany("c", set("b", 1, "n", -2)), updateMany("d", bson.A{d("$unset", "n"), d("$set", d("y", 1)), d("$set", d("a", 2))}),
+			insert("c", numbered(20, 40)...), updateMany("c", d("$unset", d("z", 1), "$set", d("a", 1))), updateMany("c", set("z", 9)),
+			bson.D{e("delete", "c"), e("deletes", bson.A{d("q", d("_id", d("$mod", bson.A{4, 1})), "limit", 0)})}, insert("c", numbered(41, 42)...),
+			update("c", 4, d("_id", 4, "new", "whole")), update("d", 4, d("_id", 4, "new", "whole")), update("d", 4, set("more", 1)))},
 		{"order of new fields", commands(insert("c", d("_id", 1))), commands(
 			update("c", 1, bson.A{d("$set", d("z", 1)), d("$set", d("a", 2))}), update("c", 1, bson.A{d("$unset", "z"), d("$set", d("b", 1, "z", 9))}),
 			update("c", 1, bson.A{d("$set", d("10", 1)), d("$set", d("9", 1))}))},

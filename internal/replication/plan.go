@@ -121,18 +121,25 @@ func (c *change) apply(e *event, stale bool) {
 	}
 }
 
-// settle makes one document of a document and the updates on top of it.
+// settle makes one document of a document and the updates on top of it. Updates that
+// together are too large for one command are left to the document itself.
 func (c *change) settle() {
-	if c.base != baseDocument || c.delta.empty() {
-		return
-	}
-	full, ok := c.delta.patch(c.full)
-	if !ok {
+	switch {
+	case c.delta.empty():
+	case c.base == baseDocument:
+		full, ok := c.delta.patch(c.full)
+		if !ok {
+			c.refetch()
+			return
+		}
+		c.full, c.delta = full, delta{}
+	case c.delta.size() > maxDelta:
 		c.refetch()
-		return
 	}
-	c.full, c.delta = full, delta{}
 }
+
+// maxDelta leaves room in a command for what there is beside fields.
+const maxDelta = 15 << 20
 
 // size is about how many bytes the change takes to write.
 func (c *change) size() int { return len(c.full) + c.delta.size() }
