@@ -105,7 +105,7 @@ func TestDeltaOfManyFields(t *testing.T) {
 	doc, want := []field{}, []field{}
 	var rows []updateDescription
 	for i := range int32(3 * manyFields) {
-		name := string(rune('a' + i))
+		name := string('a' + i)
 		doc = append(doc, field{name, i})
 		want = append(want, field{name, -i})
 		rows = append(rows, updated(t, "u", encode([]field{{name, i + 1}})), updated(t, "u", encode([]field{{name, -i}})))
