@@ -185,6 +185,9 @@ func (g *Generator) dropIndex() Operation {
 // modify is collMod.
 func (g *Generator) modify() Operation {
 	at, c := g.some(func(c *collection) bool { return c.kind != functions }) // its options outlive a drop on the destination
+	if c == nil {
+		return g.create()
+	}
 	doc := d("collMod", at.name)
 	add := func(pairs ...any) { doc = append(doc, d(pairs...)...) }
 	switch {

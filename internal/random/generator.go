@@ -21,6 +21,8 @@ type Generator struct {
 	collections map[place]*collection
 	// room is how many bytes of large documents may still be made.
 	room int
+	// serial numbers documents whose _id nothing else has.
+	serial int64
 }
 
 // place is a namespace with a placeholder for its database.
@@ -113,27 +115,6 @@ func (g *Generator) database() string {
 		return first
 	}
 	return second
-}
-
-// transaction makes several changes at once; some are taken back, some make a
-// collection.
-func (g *Generator) transaction() Operation {
-	var ops bson.A
-	for range 2 + g.r.IntN(4) {
-		ops = append(ops, g.change().Doc)
-	}
-	aborts := g.maybe(20)
-	taken := func() {}
-	if g.maybe(15) {
-		at := g.free()
-		ops = append(ops, d("create", at.name, "$db", at.db), d("insert", at.name, "documents", bson.A{g.document()}, "$db", at.db))
-		taken = func() { g.collections[at] = &collection{kind: plain} }
-	}
-	doc := d("transaction", ops)
-	if aborts {
-		return Operation{Doc: append(doc, bson.E{Key: "abort", Value: true})}
-	}
-	return Operation{Doc: doc, taken: taken}
 }
 
 // names of collections: few, so that they are used again.
