@@ -26,6 +26,7 @@ func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Ra
 		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
 	}
 	c.Indexes = slices.Clone(c.Indexes) // the caller's must stay: it may call again
+	before := c.standing()
 	for _, e := range elements {
 		if e.Key() == "index" {
 			err = ch.modifyIndex(ctx, &c, e.Value().Document())
@@ -35,6 +36,13 @@ func (ch *Changer) Modify(ctx context.Context, c Collection, description bson.Ra
 		if err != nil {
 			return err
 		}
+	}
+	if after := c.standing(); !slices.Equal(before, after) {
+		// What has become unique stands by another one now, or another one by it.
+		if err := ch.dropIndexes(ctx, c, missing(before, after)); err != nil {
+			return err
+		}
+		return ch.build(ctx, c)
 	}
 	return ch.done(ctx, update{put: []Collection{c}})
 }
@@ -80,13 +88,15 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 	if err != nil {
 		return fmt.Errorf("read the collMod of %s: %w", c.NS, err)
 	}
+	// One that was refused, put off or has a twin is built later, as it is then.
+	stands := !index.Failed && slices.Contains(c.standing(), name)
 	for _, e := range elements {
 		switch key := e.Key(); key {
 		case "name":
 		case "expireAfterSeconds":
 			// An index without expiry gets one: the counterpart needs the field
 			// for Restore to change it.
-			if !index.TTL() {
+			if stands && !index.TTL() {
 				if err := collModIndex(ctx, ch.Destination, *c, name, bson.E{Key: key, Value: neverExpires}); err != nil {
 					return err
 				}
@@ -99,8 +109,10 @@ func (ch *Changer) modifyIndex(ctx context.Context, c *Collection, change bson.R
 				index.Spec = without(index.Spec, key)
 			}
 		case "hidden":
-			if err := collModIndex(ctx, ch.Destination, *c, name, bson.E{Key: key, Value: e.Value()}); err != nil {
-				return err
+			if stands {
+				if err := collModIndex(ctx, ch.Destination, *c, name, bson.E{Key: key, Value: e.Value()}); err != nil {
+					return err
+				}
 			}
 			if hidden, _ := e.Value().BooleanOK(); hidden {
 				index.Spec = with(index.Spec, key, e.Value())

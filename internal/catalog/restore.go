@@ -45,7 +45,7 @@ func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]m
 		return nil, err
 	}
 	var failed []migration.UnsuccessfulIndex
-	for _, want := range c.secondary() {
+	for _, want := range missingFirst(c.secondary(), have) {
 		err := restoreIndex(ctx, dst, c, want, have[want.Name])
 		switch {
 		case isRefusal(err):
@@ -57,12 +57,26 @@ func restoreIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]m
 	return failed, c.releaseTwins(ctx, dst, have, failed)
 }
 
+// missingFirst puts indexes first that are not there: a unique one can be built
+// beside its twin only as long as that is a plain one.
+func missingFirst(indexes []Index, have map[string]Index) []Index {
+	var missing, there []Index
+	for _, i := range indexes {
+		if have[i.Name].Spec == nil {
+			missing = append(missing, i)
+		} else {
+			there = append(there, i)
+		}
+	}
+	return append(missing, there...)
+}
+
 // releaseTwins lets plain indexes take equal keys again that refused them for a
 // unique twin, now that it stands itself. Where it could not be built, they go on.
 func (c Collection) releaseTwins(ctx context.Context, dst *mongodb.Client, have map[string]Index, failed []migration.UnsuccessfulIndex) error {
 	for _, i := range c.secondary() {
 		twin, alike := c.plainTwin(i)
-		if alike == different || twin.preparesUnique() || !have[twin.Name].preparesUnique() || contains(failed, c, i) {
+		if alike == different || twin.Unique() || twin.preparesUnique() || !have[twin.Name].preparesUnique() || contains(failed, c, i) {
 			continue
 		}
 		if err := prepareUnique(ctx, dst, c, twin.Name, false); err != nil {

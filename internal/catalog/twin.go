@@ -20,9 +20,11 @@ const (
 	same
 )
 
-// plainTwin finds, for a unique index, one that is not unique and otherwise the
-// same. Both can stand together on the source, but not as long as the unique one
-// is plain as well: it must wait until it can be built as what it is.
+// plainTwin finds, for a unique index, one that is otherwise the same and stands as
+// a plain one. Both can stand together on the source, but not as long as the unique
+// one is plain as well: it must wait until it can be built as what it is. A twin is
+// one that is not unique; among unique ones alone, such as collMod makes of plain
+// ones, it is the first by name.
 func (c Collection) plainTwin(unique Index) (twin Index, alike likeness) {
 	if !unique.Unique() {
 		return Index{}, different
@@ -33,6 +35,15 @@ func (c Collection) plainTwin(unique Index) (twin Index, alike likeness) {
 		}
 		if l := unique.like(other); l > alike {
 			twin, alike = other, l
+		}
+	}
+	if alike != different {
+		return twin, alike
+	}
+	for _, other := range c.secondary() {
+		first := other.Name < unique.Name && (alike == different || other.Name < twin.Name)
+		if first && other.Unique() && unique.like(other) == same {
+			twin, alike = other, same
 		}
 	}
 	return twin, alike
