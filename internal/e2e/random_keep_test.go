@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,35 @@ import (
 
 // shrinkLimit bounds the making smaller of one scenario.
 const shrinkLimit = 6 * time.Minute
+
+// report says what was done, and saves it after a failure.
+func (r *randomRun) report() {
+	taken, refused, blocked, all := map[string]int{}, map[string]int{}, 0, 0
+	for _, w := range r.writers {
+		for kind, n := range w.Taken {
+			taken[kind] += n
+			all += n
+		}
+		for kind, n := range w.Refused {
+			refused[kind] += n
+			all += n
+		}
+		blocked += w.blocked
+	}
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(taken)) {
+		kinds = append(kinds, fmt.Sprintf("%s %d/%d", kind, taken[kind], refused[kind]))
+	}
+	kills := 0
+	for _, n := range r.kills {
+		kills += n
+	}
+	r.t.Logf("seed %d: %d operations (taken/refused: %s), %d of them refused by the fence; %d kills of the worker %v; %d events applied",
+		r.seed, all, strings.Join(kinds, ", "), blocked, kills, r.kills, r.events)
+	if r.t.Failed() {
+		r.keep()
+	}
+}
 
 // keep saves the scenarios of the writers whose databases differ, of all of them
 // when the failure is another one, and has them made smaller.
