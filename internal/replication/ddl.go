@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.uber.org/zap"
@@ -33,11 +34,12 @@ func (a *Applier) changeCatalog(ctx context.Context, e *event) error {
 		a.Watch(Change{NS: e.ns, Kind: e.kind, At: e.at})
 	}
 	what := e.kind + " of " + e.ns.String()
+	began := time.Now()
 	if err := a.change(ctx, what, catalog.Changer{Token: token, At: e.at}, do); err != nil {
 		return mongodb.Refusal(migration.WriteRefused, what, err)
 	}
 	a.progress.EventsApplied++
-	a.Log.Info("catalog change", zap.String("change", what), zap.Stringer("optime", e.at))
+	a.Log.Info("catalog change", zap.String("change", what), zap.Stringer("optime", e.at), zap.Duration("elapsed", time.Since(began)))
 	return nil
 }
 
