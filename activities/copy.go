@@ -1,10 +1,8 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -53,11 +51,11 @@ func (c *copying) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.cols.Load(ctx); err != nil {
-		return err
-	}
 	unit, err := partition.Load(ctx, c.destination, c.in.Spec.MetadataDB, c.in.Unit)
 	if err != nil {
+		return err
+	}
+	if err := c.cols.LoadSome(ctx, unit.Collections()); err != nil {
 		return err
 	}
 	slot := mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, attempt.SlotName(fmt.Sprintf("copy %d", c.in.Unit)), attempt.Epoch)
@@ -125,54 +123,4 @@ func decodeID(data []byte) (bson.RawValue, error) {
 		return v, fmt.Errorf("read the last _id of an earlier attempt: %w", err)
 	}
 	return v, nil
-}
-
-// indexBundle is how many collections one activity builds indexes for.
-const indexBundle = 100
-
-// indexUnits counts the bundles of collections with secondary indexes.
-func indexUnits(cols []catalog.Collection) int {
-	n := len(indexed(cols))
-	return (n + indexBundle - 1) / indexBundle
-}
-
-// indexed are the collections with secondary indexes, in an order that does not
-// depend on the attempt.
-func indexed(cols []catalog.Collection) []catalog.Collection {
-	out := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.Secondary() == 0 })
-	slices.SortFunc(out, func(a, b catalog.Collection) int { return cmp.Compare(a.UUID.String(), b.UUID.String()) })
-	return out
-}
-
-// BuildIndexes builds the indexes of one bundle of collections.
-func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResult, error) {
-	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (IndexResult, error) {
-		cols := catalog.NewMap(s.destination, in.Spec.MetadataDB)
-		if err := cols.Load(ctx); err != nil {
-			return IndexResult{}, err
-		}
-		all := indexed(cols.All())
-		var result IndexResult
-		for _, c := range all[in.Unit*indexBundle : min((in.Unit+1)*indexBundle, len(all))] {
-			var failed []migration.UnsuccessfulIndex
-			err := mongodb.Retry(ctx, s.log, "build the indexes of "+c.NS.String(), func() error {
-				var err error
-				failed, err = catalog.BuildIndexes(ctx, s.destination, c)
-				return err
-			})
-			if err != nil {
-				return result, err
-			}
-			if len(failed) > 0 {
-				c.MarkFailed(failed)
-				if err := cols.Put(ctx, c); err != nil {
-					return result, err
-				}
-			}
-			result.Unsuccessful = append(result.Unsuccessful, failed...)
-			result.Built += int64(c.Secondary() - len(failed))
-			s.report(nil, migration.Live{IndexesBuilt: result.Built})
-		}
-		return result, nil
-	})
 }

@@ -87,8 +87,12 @@ func (p *preparation) run(ctx context.Context) (Plan, error) {
 	if err := partition.Store(ctx, p.destination, p.spec.MetadataDB, units); err != nil {
 		return Plan{}, err
 	}
+	bundles := partition.Bundles(start.Collections, units)
+	if err := partition.StoreBundles(ctx, p.destination, p.spec.MetadataDB, bundles); err != nil {
+		return Plan{}, err
+	}
 	return Plan{
-		Start: Position{ResumeToken: start.ResumeToken, OpTime: start.OpTime}, Units: len(units), IndexUnits: indexUnits(start.Collections),
+		Start: Position{ResumeToken: start.ResumeToken, OpTime: start.OpTime}, Units: len(units), IndexUnits: len(bundles),
 		Namespaces: totals.Namespaces, Documents: totals.Documents, Bytes: totals.Bytes, Indexes: totals.Indexes,
 	}, nil
 }

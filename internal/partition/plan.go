@@ -2,10 +2,8 @@ package partition
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
@@ -74,56 +72,4 @@ func bundle(parts []Part) []Unit {
 		size = p.Bytes
 	}
 	return units
-}
-
-const unitsCollection = "units"
-
-// Store writes the plan into the metadata database, in place of any before it.
-func Store(ctx context.Context, dst *mongodb.Client, metaDB string, units []Unit) error {
-	for _, u := range units {
-		data, err := bson.Marshal(u)
-		if err != nil {
-			return fmt.Errorf("encode unit %d of the copy plan: %w", u.ID, err)
-		}
-		err = dst.Write(ctx, metaDB, bson.D{
-			{Key: "update", Value: unitsCollection},
-			{Key: "updates", Value: bson.A{bson.D{
-				{Key: "q", Value: bson.D{{Key: "_id", Value: u.ID}}}, {Key: "u", Value: stored{u.ID, data}}, {Key: "upsert", Value: true},
-			}}},
-		})
-		if err != nil {
-			return fmt.Errorf("store the copy plan: %w", err)
-		}
-	}
-	return nil
-}
-
-// stored keeps a unit as bytes: the bounds may be values that have a meaning of
-// their own inside a document.
-type stored struct {
-	ID   int    `bson:"_id"`
-	Data []byte `bson:"data"`
-}
-
-// Load reads one unit of the plan.
-func Load(ctx context.Context, dst *mongodb.Client, metaDB string, id int) (Unit, error) {
-	docs, err := mongodb.All(ctx, dst, metaDB, bson.D{
-		{Key: "find", Value: unitsCollection}, {Key: "filter", Value: bson.D{{Key: "_id", Value: id}}},
-		{Key: "readConcern", Value: bson.D{{Key: "level", Value: "majority"}}},
-	})
-	if err != nil {
-		return Unit{}, fmt.Errorf("read unit %d of the copy plan: %w", id, err)
-	}
-	if len(docs) == 0 {
-		return Unit{}, fmt.Errorf("the copy plan in %s has no unit %d: was the metadata database changed?", metaDB, id)
-	}
-	var s stored
-	if err := bson.Unmarshal(docs[0], &s); err != nil {
-		return Unit{}, fmt.Errorf("read unit %d of the copy plan: %w", id, err)
-	}
-	var u Unit
-	if err := bson.Unmarshal(s.Data, &u); err != nil {
-		return Unit{}, fmt.Errorf("read unit %d of the copy plan: %w", id, err)
-	}
-	return u, nil
 }

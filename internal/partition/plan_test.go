@@ -119,7 +119,7 @@ func TestStoreAndLoad(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Load(t.Context(), enginetest.Source(t), t.Name(), 7); err == nil || !strings.Contains(err.Error(), "no unit 7") {
+	if _, err := Load(t.Context(), enginetest.Source(t), t.Name(), 7); err == nil || !strings.Contains(err.Error(), "unit 7") {
 		t.Errorf("a unit that is not there: %v", err)
 	}
 }

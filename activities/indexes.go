@@ -1,0 +1,78 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
+	"mongoferry/internal/partition"
+)
+
+// builders bounds how many collections of a bundle have their indexes built at once.
+// Those of a bundle are small: a build of theirs is mostly waiting for a majority. A
+// large collection is a bundle of its own.
+const builders = 4
+
+// BuildIndexes builds the indexes of one bundle of collections.
+func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResult, error) {
+	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (IndexResult, error) {
+		bundle, err := partition.LoadBundle(ctx, s.destination, in.Spec.MetadataDB, in.Unit)
+		if err != nil {
+			return IndexResult{}, err
+		}
+		b := indexing{session: s, cols: catalog.NewMap(s.destination, in.Spec.MetadataDB)}
+		if err := b.cols.LoadSome(ctx, bundle.Collections()); err != nil {
+			return IndexResult{}, err
+		}
+		group, groupCtx := errgroup.WithContext(ctx)
+		group.SetLimit(builders)
+		for _, uuid := range bundle.Collections() {
+			group.Go(func() error { return b.collection(groupCtx, uuid) })
+		}
+		err = group.Wait()
+		return b.result, err
+	})
+}
+
+// indexing is a bundle on its way.
+type indexing struct {
+	*session
+	cols   *catalog.Map
+	mu     sync.Mutex
+	result IndexResult
+}
+
+// collection builds the indexes of one collection, and writes down what the
+// destination refuses.
+func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
+	c, ok := b.cols.ByUUID(uuid)
+	if !ok {
+		return migration.NewFault(migration.WriteRefused,
+			fmt.Sprintf("collection %s of the plan is not in the catalog map: was the metadata database changed?", uuid))
+	}
+	var failed []migration.UnsuccessfulIndex
+	err := mongodb.Retry(ctx, b.log, "build the indexes of "+c.NS.String(), func() (err error) {
+		failed, err = catalog.BuildIndexes(ctx, b.destination, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		c.MarkFailed(failed)
+		if err := b.cols.Put(ctx, c); err != nil {
+			return err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.result.Unsuccessful = append(b.result.Unsuccessful, failed...)
+	b.result.Built += int64(c.Secondary() - len(failed))
+	b.report(nil, migration.Live{IndexesBuilt: b.result.Built})
+	return nil
+}
