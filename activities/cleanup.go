@@ -70,7 +70,7 @@ func (a *Activities) Compensate(ctx context.Context, in CompensateInput) (Compen
 		switch {
 		case m != nil && m.Cutover.State.Opened():
 			done.Opened, done.WritesAcceptedAt = true, m.Cutover.WritesAcceptedAt
-			if done.Unsuccessful, err = s.restore(ctx); err != nil {
+			if done.Unsuccessful, done.Omitted, err = s.restore(ctx); err != nil {
 				return done, err
 			}
 		case m != nil && m.Cutover.State != ownership.CutoverNone && spec.SourceWrites == migration.BlockWrites:

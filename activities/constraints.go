@@ -27,6 +27,10 @@ type Suspicion struct {
 	Until     migration.OpTime `json:"until"`
 }
 
+// maxSuspicions bounds what one look hands on to the next: what is beyond it is found
+// again when the others are sure, and at the cutover in any case.
+const maxSuspicions = 50
+
 // Look is what the looks at unique indexes have found so far: violations, and what
 // they are not sure of. After is the index that the last one got to, "" when it
 // was done with all.
@@ -34,6 +38,8 @@ type Look struct {
 	Violations []migration.UnsuccessfulIndex `json:"violations,omitempty"`
 	Suspicions []Suspicion                   `json:"suspicions,omitempty"`
 	After      string                        `json:"after,omitempty"`
+	// Omitted counts violations beyond those listed.
+	Omitted int `json:"omitted,omitempty"`
 }
 
 // ConstraintsInput asks for a look at what stands against indexes. From is where
@@ -68,6 +74,7 @@ func (a *Activities) LookAtConstraints(ctx context.Context, in ConstraintsInput)
 		if err := s.violations(ctx, in, &result); err != nil {
 			return result, err
 		}
+		result.Building, _ = migration.ListIndexes(result.Building)
 		result.Took = time.Since(began)
 		return result, nil
 	})
@@ -205,6 +212,8 @@ func (l *looking) sum(found []catalog.Violation) Look {
 			Namespace: v.Namespace, IndexName: v.IndexName, Groups: v.Groups, Until: l.in.From.SafeAfter,
 		})
 	}
+	out.Violations, out.Omitted = migration.ListIndexes(out.Violations)
+	out.Suspicions = out.Suspicions[:min(len(out.Suspicions), maxSuspicions)]
 	return out
 }
 

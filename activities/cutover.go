@@ -184,16 +184,17 @@ func (v *verifier) constrain(ctx context.Context, on bool) error {
 // Finalize restores what was put off.
 func (a *Activities) Finalize(ctx context.Context, spec migration.Spec) (FinalizeResult, error) {
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (FinalizeResult, error) {
-		failed, err := s.restore(ctx)
-		return FinalizeResult{Unsuccessful: failed}, err
+		failed, omitted, err := s.restore(ctx)
+		return FinalizeResult{Unsuccessful: failed, Omitted: omitted}, err
 	})
 }
 
-// restore gives the destination what was put off until it was open.
-func (s *session) restore(ctx context.Context) (failed []migration.UnsuccessfulIndex, err error) {
+// restore gives the destination what was put off until it was open. What could not be
+// restored is listed as far as a list of it may grow, and logged.
+func (s *session) restore(ctx context.Context) (failed []migration.UnsuccessfulIndex, omitted int, err error) {
 	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
 	if err := cols.Load(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	err = mongodb.Retry(ctx, s.log, "restore what was put off", func() error {
 		// The destination is in use: collections may have other names by now.
@@ -207,7 +208,9 @@ func (s *session) restore(ctx context.Context) (failed []migration.UnsuccessfulI
 		failed, err = catalog.Restore(ctx, s.destination, cols, func() {})
 		return err
 	})
-	return failed, err
+	logUnsuccessful(s.log, failed)
+	failed, omitted = migration.ListIndexes(failed)
+	return failed, omitted, err
 }
 
 // ReleaseSource lets writes to the source through again.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
@@ -35,6 +36,7 @@ func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResu
 			group.Go(func() error { return b.collection(groupCtx, uuid) })
 		}
 		err = group.Wait()
+		b.result.Unsuccessful, b.result.Omitted = migration.ListIndexes(b.result.Unsuccessful)
 		return b.result, err
 	})
 }
@@ -63,6 +65,7 @@ func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
 	if err != nil {
 		return err
 	}
+	logUnsuccessful(b.log, failed)
 	if len(failed) > 0 {
 		c.MarkFailed(failed)
 		if err := b.cols.Put(ctx, c); err != nil {
@@ -75,4 +78,11 @@ func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
 	b.result.Built += int64(c.Secondary() - len(failed))
 	b.report(nil, migration.Live{IndexesBuilt: b.result.Built})
 	return nil
+}
+
+// logUnsuccessful has all of them where the status lists the first.
+func logUnsuccessful(log *zap.Logger, indexes []migration.UnsuccessfulIndex) {
+	for _, i := range indexes {
+		log.Warn("index is not as on the source", zap.String("ns", i.Namespace), zap.String("index", i.IndexName), zap.String("reason", i.Reason))
+	}
 }

@@ -49,8 +49,10 @@ func (a *Activities) ApplyChanges(ctx context.Context, in SliceInput) (SliceResu
 		if err != nil && ctx.Err() != nil && mongodb.IsStop(err) {
 			err = nil
 		}
+		refused, omitted := migration.ListIndexes(applying.applier.Map.Refused())
 		return SliceResult{
-			Position: applying.position, Replication: applying.status(), Window: applying.progress.Window, Refused: applying.applier.Map.Refused(),
+			Position: applying.position, Replication: applying.status(), Window: applying.progress.Window,
+			Refused: refused, RefusedOmitted: omitted,
 		}, err
 	})
 }

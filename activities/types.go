@@ -73,10 +73,12 @@ type IndexInput struct {
 	Unit int            `json:"unit"`
 }
 
-// IndexResult counts the indexes built and names those that could not be.
+// IndexResult counts the indexes built and names those that could not be, as far as
+// a list of them may grow: Omitted are more.
 type IndexResult struct {
 	Built        int64                         `json:"built"`
 	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Omitted      int                           `json:"omitted,omitempty"`
 }
 
 // SliceInput asks for a bounded piece of continuous sync: until Duration has
@@ -94,12 +96,14 @@ type SliceInput struct {
 
 // SliceResult is where the slice ended. Event counts are of this slice alone;
 // Window is what the source's oplog means to the position, Refused are all indexes
-// that the destination has refused so far.
+// that the destination has refused so far, RefusedOmitted those beyond the list.
 type SliceResult struct {
 	Position    Position                      `json:"position"`
 	Replication migration.ReplicationStatus   `json:"replication"`
 	Window      migration.OplogWindow         `json:"window"`
 	Refused     []migration.UnsuccessfulIndex `json:"refused,omitempty"`
+	// RefusedOmitted is 0 unless the list is full.
+	RefusedOmitted int `json:"refusedOmitted,omitempty"`
 }
 
 // ReadinessResult holds the reasons, each in a sentence, against a cutover now.
@@ -136,6 +140,7 @@ type CutoverResult struct {
 // FinalizeResult names the indexes that are not as on the source.
 type FinalizeResult struct {
 	Unsuccessful []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Omitted      int                           `json:"omitted,omitempty"`
 }
 
 // CompensateInput names the migration to undo: Run tells it from others of the
@@ -151,4 +156,5 @@ type Compensation struct {
 	Opened           bool                          `json:"opened,omitempty"`
 	WritesAcceptedAt time.Time                     `json:"writesAcceptedAt,omitzero"`
 	Unsuccessful     []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Omitted          int                           `json:"omitted,omitempty"`
 }

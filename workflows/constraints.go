@@ -17,6 +17,9 @@ const (
 	lookShare    = 20
 	minLookPause = time.Minute
 	maxLookPause = time.Hour
+	// noticedIndexes bounds the notices of indexes that come at once: each is events in
+	// the history.
+	noticedIndexes = 10
 )
 
 // LookState is what the looks at indexes in phase ready have found, and when the
@@ -72,25 +75,34 @@ func look(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// refusedIndexes takes in all indexes that the destination has refused so far.
-func (m *run) refusedIndexes(ctx workflow.Context, indexes []migration.UnsuccessfulIndex) {
-	m.Copy.Unsuccessful = indexes
+// refusedIndexes takes in the indexes that the destination has refused so far.
+func (m *run) refusedIndexes(ctx workflow.Context, indexes []migration.UnsuccessfulIndex, omitted int) {
+	m.Copy.Unsuccessful, m.Copy.Omitted = indexes, omitted
 	m.listIndexes(ctx)
 }
 
 // listIndexes brings the status up to date: what the destination has refused, what
 // stands against unique indexes, what is being built. What has come to it as failed
-// is told in a notice.
+// is told in a notice, many at once in one.
 func (m *run) listIndexes(ctx workflow.Context) {
 	before := m.Status.Cutover.UnsuccessfulIndexes
 	all := append([]migration.UnsuccessfulIndex{}, m.Copy.Unsuccessful...)
 	all = append(all, m.Look.Last.Violations...)
-	m.Status.Cutover.UnsuccessfulIndexes = slices.Concat(all, m.Look.Building)
+	c := &m.Status.Cutover
+	c.UnsuccessfulIndexes, c.UnsuccessfulIndexesOmitted = migration.ListIndexes(slices.Concat(all, m.Look.Building))
+	c.UnsuccessfulIndexesOmitted += m.Copy.Omitted + m.Look.Last.Omitted
+	var news []migration.UnsuccessfulIndex
 	for _, i := range all {
 		if !slices.ContainsFunc(before, func(b migration.UnsuccessfulIndex) bool {
 			return b.Namespace == i.Namespace && b.IndexName == i.IndexName && b.Type == i.Type
 		}) {
-			m.notice(ctx, "index %s of %s: %s", i.IndexName, i.Namespace, i.Reason)
+			news = append(news, i)
 		}
+	}
+	for _, i := range news[:min(len(news), noticedIndexes)] {
+		m.notice(ctx, "index %s of %s: %s", i.IndexName, i.Namespace, i.Reason)
+	}
+	if more := len(news) - noticedIndexes; more > 0 {
+		m.notice(ctx, "and %d more indexes: the status lists them", more)
 	}
 }

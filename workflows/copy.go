@@ -170,7 +170,7 @@ func (m *run) buildIndexes(ctx workflow.Context, unit int) error {
 		return err
 	}
 	m.Status.Copy.Indexes.Built += result.Built
-	m.addUnsuccessful(ctx, result.Unsuccessful)
+	m.addUnsuccessful(ctx, result.Unsuccessful, result.Omitted)
 	m.touch(ctx)
 	return nil
 }

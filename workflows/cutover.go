@@ -107,6 +107,7 @@ func (m *run) finalize(ctx workflow.Context) error {
 		return nil
 	}
 	m.Status.Cutover.UnsuccessfulIndexes = append([]migration.UnsuccessfulIndex{}, result.Unsuccessful...)
+	m.Status.Cutover.UnsuccessfulIndexesOmitted = result.Omitted
 	return nil
 }
 

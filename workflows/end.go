@@ -101,6 +101,7 @@ func (m *run) compensate(ctx workflow.Context) (opened bool) {
 		m.Status.Source.WritesBlocked = m.spec.SourceWrites == migration.BlockWrites
 		m.Status.Cutover.WritesAcceptedAt = stamp(done.WritesAcceptedAt)
 		m.Status.Cutover.UnsuccessfulIndexes = append([]migration.UnsuccessfulIndex{}, done.Unsuccessful...)
+		m.Status.Cutover.UnsuccessfulIndexesOmitted = done.Omitted
 	}
 	return done.Opened
 }

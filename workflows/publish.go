@@ -18,6 +18,8 @@ const (
 	maxNotices = 50
 	// shownNotices are the last ones that memo and Temporal UI show.
 	shownNotices = 5
+	// shownIndexes are the unsuccessful ones that the memo shows.
+	shownIndexes = 5
 )
 
 // Search attributes; see migration.AttributePhase and the others.
@@ -86,6 +88,7 @@ func (m *run) publish(ctx workflow.Context) {
 	log := workflow.GetLogger(ctx)
 	memo := doc
 	memo.Notices = doc.Notices[max(0, len(doc.Notices)-shownNotices):]
+	memo.Cutover.UnsuccessfulIndexes = doc.Cutover.UnsuccessfulIndexes[:min(len(doc.Cutover.UnsuccessfulIndexes), shownIndexes)]
 	if err := workflow.UpsertMemo(ctx, map[string]any{migration.MemoStatus: memo}); err != nil {
 		log.Error("write the memo", "migration_id", m.spec.ID, "error", err)
 	}

@@ -36,13 +36,14 @@ type State struct {
 
 // CopyState is how far the copy is: units below NextUnit have been handed out,
 // those in Interrupted must be taken up again where they stopped. Index bundles
-// likewise. Took is for how long it has been copied, pauses left out.
+// likewise. Unsuccessful is bounded, Omitted counts the rest. Took is for how long it has been copied, pauses left out.
 type CopyState struct {
 	NextUnit         int                           `json:"nextUnit"`
 	Interrupted      []Interrupted                 `json:"interrupted,omitempty"`
 	NextIndexUnit    int                           `json:"nextIndexUnit"`
 	InterruptedIndex []int                         `json:"interruptedIndex,omitempty"`
 	Unsuccessful     []migration.UnsuccessfulIndex `json:"unsuccessful,omitempty"`
+	Omitted          int                           `json:"omitted,omitempty"`
 	Took             time.Duration                 `json:"took,omitempty"`
 }
 

@@ -96,7 +96,7 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 		return err
 	}
 	m.advance(result.Position, result.Replication)
-	m.refusedIndexes(ctx, result.Refused)
+	m.refusedIndexes(ctx, result.Refused, result.RefusedOmitted)
 	m.heed(ctx, result.Window, m.catchUpNeeds())
 	m.touch(ctx)
 	return nil
@@ -123,6 +123,7 @@ func (m *run) advance(to activities.Position, done migration.ReplicationStatus) 
 }
 
 // addUnsuccessful notes indexes that could not be built after the copy.
-func (m *run) addUnsuccessful(ctx workflow.Context, indexes []migration.UnsuccessfulIndex) {
-	m.refusedIndexes(ctx, append(m.Copy.Unsuccessful, indexes...))
+func (m *run) addUnsuccessful(ctx workflow.Context, indexes []migration.UnsuccessfulIndex, omitted int) {
+	listed, more := migration.ListIndexes(append(m.Copy.Unsuccessful, indexes...))
+	m.refusedIndexes(ctx, listed, m.Copy.Omitted+omitted+more)
 }

@@ -79,6 +79,9 @@ func renderCutover(w io.Writer, s migration.Status) {
 		for _, x := range s.Cutover.UnsuccessfulIndexes {
 			lines = append(lines, fmt.Sprintf("index %s of %s is %s: %s", x.IndexName, x.Namespace, x.Type, x.Reason))
 		}
+		if more := s.Cutover.UnsuccessfulIndexesOmitted; more > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more indexes: the worker's log names them", more))
+		}
 	case !s.Phase.Ended():
 		lines[0] = fmt.Sprintf("%s: not cut over, the phase is %s", s.ID, s.Phase)
 		if n := len(s.Notices); n > 0 {

@@ -28,6 +28,9 @@ func renderStatus(w io.Writer, s migration.Status, now time.Time) {
 	for _, x := range s.Cutover.UnsuccessfulIndexes {
 		rows = append(rows, []string{"index", fmt.Sprintf("%s of %s is %s: %s", x.IndexName, x.Namespace, x.Type, x.Reason)})
 	}
+	if more := s.Cutover.UnsuccessfulIndexesOmitted; more > 0 {
+		rows = append(rows, []string{"index", fmt.Sprintf("and %d more: the worker's log names them", more)})
+	}
 	for _, text := range s.Warnings {
 		rows = append(rows, []string{"warning", text})
 	}

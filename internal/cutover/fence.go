@@ -54,7 +54,7 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 		if err := c.lastLook(ctx, fence); err != nil {
 			return fencedAt, err
 		}
-		return fencedAt, fmt.Errorf("both sides differ: %s", strings.Join(differences, "; "))
+		return fencedAt, fmt.Errorf("both sides differ: %s", some(differences))
 	}
 	if err := c.Constrain(ctx, true); err != nil {
 		return fencedAt, fmt.Errorf("make the destination refuse equal keys: %w", err)
@@ -63,6 +63,17 @@ func (c Config) prepareOpening(ctx context.Context) (fencedAt time.Time, err err
 		return fencedAt, err
 	}
 	return fencedAt, c.stillBlocked(ctx)
+}
+
+// shownDifferences is how many differences a reason names: it travels, and is stored
+// in the marker.
+const shownDifferences = 10
+
+func some(differences []string) string {
+	if more := len(differences) - shownDifferences; more > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(differences[:shownDifferences], "; "), more)
+	}
+	return strings.Join(differences, "; ")
 }
 
 // stillBlocked makes sure that nobody has lifted the block meanwhile.

@@ -120,6 +120,9 @@ type CutoverStatus struct {
 	WritesAcceptedAt    string              `json:"writesAcceptedAt"`
 	CompletedAt         string              `json:"completedAt"`
 	UnsuccessfulIndexes []UnsuccessfulIndex `json:"unsuccessfulIndexes"`
+	// UnsuccessfulIndexesOmitted counts those beyond the list; the worker's log names
+	// them.
+	UnsuccessfulIndexesOmitted int `json:"unsuccessfulIndexesOmitted,omitempty"`
 }
 
 // UnsuccessfulIndex names an index that is not on the destination as it is on

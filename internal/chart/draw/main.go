@@ -1,0 +1,158 @@
+// Draw makes the pictures of docs/performance.md from the results in bench/results.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"mongoferry/internal/chart"
+	"mongoferry/internal/growth"
+)
+
+const (
+	resultsFile = "bench/results/growth.json"
+	picturesDir = "docs/performance"
+)
+
+func main() {
+	if err := draw(); err != nil {
+		fmt.Fprintln(os.Stderr, "draw:", err)
+		os.Exit(1)
+	}
+}
+
+func draw() error {
+	content, err := os.ReadFile(resultsFile)
+	if err != nil {
+		return fmt.Errorf("read the results (make growth writes them): %w", err)
+	}
+	var found []result
+	if err := json.Unmarshal(content, &found); err != nil {
+		return fmt.Errorf("read %s: %w", resultsFile, err)
+	}
+	if err := os.MkdirAll(picturesDir, 0o755); err != nil {
+		return err
+	}
+	for name, c := range map[string]chart.Chart{
+		"events-by-data":        byData(found),
+		"events-by-collections": byCollections(found),
+		"history-by-ready":      byReady(found),
+		"catalog-map":           catalogMap(found),
+	} {
+		if err := os.WriteFile(filepath.Join(picturesDir, name+".svg"), []byte(c.SVG()), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// result is one figure as the benchmark keeps it.
+type result struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+// measured gives a figure of every scene whose name ends in a word: the number before
+// that word is x.
+func measured(found []result, scene, what string) (points []chart.Point) {
+	for _, r := range found {
+		name, ok := strings.CutPrefix(r.Name, "growth.")
+		if !ok {
+			continue
+		}
+		name, ok = strings.CutSuffix(name, "."+what)
+		if !ok {
+			continue
+		}
+		text, ok := strings.CutSuffix(name, " "+scene)
+		x, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64)
+		if ok && err == nil && r.Value > 0 {
+			points = append(points, chart.Point{X: x, Y: r.Value})
+		}
+	}
+	return points
+}
+
+// reckoned gives what the reckoning says for each x.
+func reckoned(xs []float64, of func(x float64) growth.Cost, y func(growth.Cost) float64) (points []chart.Point) {
+	for _, x := range xs {
+		points = append(points, chart.Point{X: x, Y: y(of(x))})
+	}
+	return points
+}
+
+func events(c growth.Cost) float64       { return float64(c.Events) }
+func eventsOfARun(c growth.Cost) float64 { return float64(min(c.Events, growth.SuggestEvents)) }
+
+// scaled gives points with another unit of x or y.
+func scaled(points []chart.Point, x, y float64) []chart.Point {
+	out := make([]chart.Point, len(points))
+	for i, p := range points {
+		out[i] = chart.Point{X: p.X * x, Y: p.Y * y}
+	}
+	return out
+}
+
+func byData(found []result) chart.Chart {
+	of := func(gb float64) growth.Cost {
+		return growth.Migration{Bytes: int64(gb * (1 << 30)), Collections: 1}.Cost()
+	}
+	xs := []float64{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000}
+	return chart.Chart{
+		Title: "Events in Temporal by the data to copy", XLabel: "data to copy, before compression", YLabel: "events",
+		X: chart.GB, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
+		Series: []chart.Series{
+			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
+			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
+			{Name: "all runs, played", Marks: true,
+				Points: append(measured(found, "GB", "events"), scaled(measured(found, "TB", "events"), 1024, 1)...)},
+		},
+	}
+}
+
+func byCollections(found []result) chart.Chart {
+	of := func(n float64) growth.Cost {
+		return growth.Migration{Collections: int(n), Indexed: int(n)}.Cost()
+	}
+	xs := []float64{1000, 10_000, 100_000, 1_000_000}
+	return chart.Chart{
+		Title: "Events in Temporal by the number of small collections", XLabel: "collections, each with indexes", YLabel: "events",
+		X: chart.Count, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
+		Series: []chart.Series{
+			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
+			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
+			{Name: "all runs, played", Marks: true, Points: measured(found, "collections", "events")},
+		},
+	}
+}
+
+func byReady(found []result) chart.Chart {
+	of := func(hours float64) growth.Cost {
+		return growth.Migration{Collections: 1, Ready: time.Duration(hours * float64(time.Hour))}.Cost()
+	}
+	xs := []float64{1, 3, 12, 24, 48, 120, 1000}
+	return chart.Chart{
+		Title: "Events in Temporal by the time in ready", XLabel: "hours in phase ready", YLabel: "events",
+		X: chart.Count, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
+		Series: []chart.Series{
+			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
+			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
+			{Name: "played without looks", Marks: true, Points: measured(found, "h ready", "events")},
+		},
+	}
+}
+
+func catalogMap(found []result) chart.Chart {
+	return chart.Chart{
+		Title: "Reading the catalog map", XLabel: "collections in the map", YLabel: "time", X: chart.Count, Y: chart.Seconds,
+		Series: []chart.Series{
+			{Name: "the whole map", Points: measured(found, "entries", "load")},
+			{Name: "a unit's 200 entries", Points: measured(found, "entries", "load of 200")},
+		},
+	}
+}
