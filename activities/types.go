@@ -45,6 +45,8 @@ type CopyInput struct {
 	Unit   int              `json:"unit"`
 	After  migration.OpTime `json:"after"`
 	Resume *CopyResume      `json:"resume,omitempty"`
+	// Pace is this unit's: its max rate is a share.
+	Pace migration.Pace `json:"pace"`
 }
 
 // CopyResume is how far a unit has been copied: parts before Part entirely,
@@ -91,7 +93,8 @@ type SliceInput struct {
 	CatchUp  bool             `json:"catchUp,omitempty"`
 	Past     migration.OpTime `json:"past"`
 	// Compatibility must not change meanwhile.
-	Compatibility Compatibility `json:"compatibility"`
+	Compatibility Compatibility  `json:"compatibility"`
+	Pace          migration.Pace `json:"pace"`
 }
 
 // SliceResult is where the slice ended. Event counts are of this slice alone;

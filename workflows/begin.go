@@ -17,6 +17,7 @@ func begin(ctx workflow.Context, in Input) (*run, error) {
 	if m.State == nil {
 		m.State = newState(m.spec, workflow.Now(ctx))
 	}
+	m.Status.Pace = m.Status.Pace.WithDefaults() // a state of before there was one
 	if err := workflow.SetQueryHandler(ctx, migration.QueryStatus, m.status); err != nil {
 		return nil, err
 	}
@@ -32,18 +33,34 @@ func begin(ctx workflow.Context, in Input) (*run, error) {
 // done so far as its result, when a message needs the migration's attention. The
 // activity is over when done is called.
 func (m *run) interruptible(ctx workflow.Context) (child workflow.Context, done func()) {
+	return m.interruptibleBy(ctx, false)
+}
+
+// paced is interruptible, also for an activity that has another pace when it is
+// begun again.
+func (m *run) paced(ctx workflow.Context) (child workflow.Context, done func()) {
+	return m.interruptibleBy(ctx, true)
+}
+
+func (m *run) interruptibleBy(ctx workflow.Context, pace bool) (child workflow.Context, done func()) {
 	child, cancel := workflow.WithCancel(ctx)
-	interrupt := &cancel
-	m.interrupts = append(m.interrupts, interrupt)
+	i := &interrupt{cancel: cancel, pace: pace}
+	m.interrupts = append(m.interrupts, i)
 	return child, func() {
-		m.interrupts = slices.DeleteFunc(m.interrupts, func(i *workflow.CancelFunc) bool { return i == interrupt })
+		m.interrupts = slices.DeleteFunc(m.interrupts, func(other *interrupt) bool { return other == i })
 	}
+}
+
+// interrupt stops an activity under way; pace says that another pace does so too.
+type interrupt struct {
+	cancel workflow.CancelFunc
+	pace   bool
 }
 
 // interruptWork stops the activities under way.
 func (m *run) interruptWork() {
-	for _, interrupt := range m.interrupts {
-		(*interrupt)()
+	for _, i := range m.interrupts {
+		i.cancel()
 	}
 }
 

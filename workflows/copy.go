@@ -9,20 +9,13 @@ import (
 	"mongoferry/activities"
 )
 
-const (
-	// copiesInFlight and buildsInFlight bound what runs at once, over all
-	// workers together.
-	copiesInFlight = 4
-	buildsInFlight = 2
-)
-
 // copyAll is the initial sync: every unit of the plan, then every index, then
 // the source's optime that marks the end of the copy.
 func (m *run) copyAll(ctx workflow.Context) error {
-	if err := m.parallel(ctx, copiesInFlight, m.nextCopy); err != nil {
+	if err := m.parallel(ctx, m.copies, m.nextCopy); err != nil {
 		return err
 	}
-	if err := m.parallel(ctx, buildsInFlight, m.nextBuild); err != nil {
+	if err := m.parallel(ctx, m.builds, m.nextBuild); err != nil {
 		return err
 	}
 	err := workflow.ExecuteActivity(step(ctx, "read the source's optime"), m.act.SourceOpTime, m.spec).Get(ctx, &m.CopyEnd)
@@ -34,16 +27,16 @@ func (m *run) copyAll(ctx workflow.Context) error {
 	return nil
 }
 
-// parallel does jobs, n at a time, until next has none left. It holds while the
+// parallel does jobs, so many at a time as width says, until next has none left. It holds while the
 // migration is paused, and continues as new when the history has become long.
-func (m *run) parallel(ctx workflow.Context, n int, next func() job) error {
+func (m *run) parallel(ctx workflow.Context, width func() int, next func() job) error {
 	for {
 		if err := m.awaitResume(ctx); err != nil {
 			return err
 		}
 		left := false
 		err := m.watched(ctx, func(ctx workflow.Context) (err error) {
-			left, err = m.jobs(ctx, n, next)
+			left, err = m.jobs(ctx, width, next)
 			return err
 		})
 		if err != nil {
@@ -62,39 +55,55 @@ func (m *run) parallel(ctx workflow.Context, n int, next func() job) error {
 type job func(ctx workflow.Context) error
 
 // jobs runs until none is left (false), or until paused or the history is long
-// (true), with nothing under way in either case.
-func (m *run) jobs(ctx workflow.Context, n int, next func() job) (left bool, err error) {
+// (true), with nothing under way in either case. The width may change meanwhile.
+func (m *run) jobs(ctx workflow.Context, width func() int, next func() job) (left bool, err error) {
 	var failed error
+	ended := 0
 	wg := workflow.NewWaitGroup(ctx)
-	for range n {
+	halted := func() bool { return failed != nil || m.Status.Paused || ctx.Err() != nil }
+	begin := func(do job) {
+		m.running++
 		wg.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer wg.Done()
-			for failed == nil && !m.Status.Paused && !left && ctx.Err() == nil {
-				if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-					left = true
-					m.interruptWork()
-					return
-				}
-				do := next()
-				if do == nil {
-					return
-				}
-				jobCtx, done := m.interruptible(ctx)
-				err := do(jobCtx)
-				done()
-				if err != nil {
-					failed = errors.Join(failed, err)
-					m.interruptWork()
-				}
+			err := do(ctx)
+			m.running--
+			ended++
+			if err != nil {
+				failed = errors.Join(failed, err)
+				m.interruptWork()
 			}
+			m.redivide()
 		})
 	}
+	for !halted() {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			left = true
+			m.interruptWork()
+			break
+		}
+		before, room := ended, m.running < width()
+		if room {
+			if do := next(); do != nil {
+				begin(do)
+				continue
+			}
+			if m.running == 0 {
+				break
+			}
+		}
+		// One that ends may have been interrupted, and is then to be begun again; its
+		// end is also when another width shows.
+		if err := workflow.Await(ctx, func() bool { return halted() || ended > before || !room && m.running < width() }); err != nil {
+			break
+		}
+	}
+	left = left || m.Status.Paused
 	wg.Wait(ctx)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	return left || m.Status.Paused || m.Copy.hasInterrupted(), failed
+	return left || m.Copy.hasInterrupted(), failed
 }
 
 func (c CopyState) hasInterrupted() bool { return len(c.Interrupted)+len(c.InterruptedIndex) > 0 }
@@ -112,14 +121,18 @@ func (m *run) nextCopy() job {
 	default:
 		return nil
 	}
-	return func(ctx workflow.Context) error { return m.copyUnit(ctx, unit) }
+	return func(ctx workflow.Context) error {
+		ctx, done := m.paced(ctx)
+		defer done()
+		return m.copyUnit(ctx, unit)
+	}
 }
 
 func (m *run) copyUnit(ctx workflow.Context, unit Interrupted) error {
 	var result activities.CopyResult
 	summary := fmt.Sprintf("copy unit %d of %d", unit.Unit+1, m.Plan.Units)
 	err := workflow.ExecuteActivity(step(ctx, summary), m.act.CopyUnit, activities.CopyInput{
-		Spec: m.spec, Unit: unit.Unit, After: m.Plan.Start.OpTime, Resume: unit.Resume,
+		Spec: m.spec, Unit: unit.Unit, After: m.Plan.Start.OpTime, Resume: unit.Resume, Pace: m.copyPace(),
 	}).Get(ctx, &result)
 	if stopped(err) {
 		m.Copy.Interrupted = append(m.Copy.Interrupted, unit)
@@ -154,7 +167,11 @@ func (m *run) nextBuild() job {
 	default:
 		return nil
 	}
-	return func(ctx workflow.Context) error { return m.buildIndexes(ctx, unit) }
+	return func(ctx workflow.Context) error {
+		ctx, done := m.interruptible(ctx)
+		defer done()
+		return m.buildIndexes(ctx, unit)
+	}
 }
 
 func (m *run) buildIndexes(ctx workflow.Context, unit int) error {

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -25,9 +27,27 @@ func (r *refusal) asError() error {
 	return temporal.NewNonRetryableApplicationError(r.Text, r.Name, nil)
 }
 
+// message is one that has come. wrong is why what came along cannot be read.
+type message struct {
+	name   string
+	tuning migration.Tuning
+	wrong  error
+}
+
+// UnmarshalJSON takes what comes along with a signal, which somebody may have typed:
+// what cannot be read must not vanish, but be refused.
+func (m *message) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	m.wrong = decoder.Decode(&m.tuning)
+	return nil
+}
+
 // messages are the names that exist both as signal and as update.
 func messages() []string {
-	return []string{migration.MessageCutover, migration.MessageExtend, migration.MessagePause, migration.MessageResume}
+	return []string{
+		migration.MessageCutover, migration.MessageExtend, migration.MessagePause, migration.MessageResume, migration.MessageTune,
+	}
 }
 
 // listen takes messages as signals and as updates of the same name. Both go
@@ -35,7 +55,9 @@ func messages() []string {
 func (m *run) listen(ctx workflow.Context) error {
 	for _, name := range messages() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, name,
-			func(ctx workflow.Context, _ migration.Request) (string, error) { return m.update(ctx, name) },
+			func(ctx workflow.Context, in migration.Request) (string, error) {
+				return m.update(ctx, message{name: name, tuning: in.Tuning})
+			},
 			workflow.UpdateHandlerOptions{
 				Validator: func(ctx workflow.Context, in migration.Request) error {
 					return m.refuseUpdate(ctx, name, in).asError()
@@ -58,6 +80,8 @@ func describe(name string) string {
 		return "Extend the cutover timer."
 	case migration.MessagePause:
 		return "Pause copying or continuous sync; the cutover timer goes on."
+	case migration.MessageTune:
+		return `Change load (low, normal, high) or maxRate (like 5000docs/s, 20MB/s, off), as in {"load":"low"}.`
 	default:
 		return "Go on after a pause."
 	}
@@ -65,14 +89,14 @@ func describe(name string) string {
 
 // update obeys a message whose sender waits for the answer. A cutover is
 // answered when it has begun or was refused after a fresh look at both clusters.
-func (m *run) update(ctx workflow.Context, name string) (string, error) {
+func (m *run) update(ctx workflow.Context, in message) (string, error) {
 	// Between validation and now another message may have been obeyed.
-	if r := m.refuse(name); r != nil {
+	if r := m.refuse(in); r != nil {
 		return "", r.asError()
 	}
 	ticket := len(m.cutover.answers)
-	answer := m.obey(ctx, name)
-	if name != migration.MessageCutover {
+	answer := m.obey(ctx, in)
+	if in.name != migration.MessageCutover {
 		return answer, nil
 	}
 	err := workflow.Await(ctx, func() bool { return len(m.cutover.answers) > ticket || m.ending })
@@ -80,7 +104,7 @@ func (m *run) update(ctx workflow.Context, name string) (string, error) {
 	case err != nil:
 		return "", err
 	case len(m.cutover.answers) <= ticket:
-		return "", m.refuse(name).asError()
+		return "", m.refuse(in).asError()
 	}
 	return "cutover begun", m.cutover.answers[ticket].asError()
 }
@@ -88,22 +112,28 @@ func (m *run) update(ctx workflow.Context, name string) (string, error) {
 func (m *run) signals(ctx workflow.Context, name string) {
 	channel := workflow.GetSignalChannel(ctx, name)
 	for {
-		channel.Receive(ctx, nil)
-		m.signal(ctx, name)
+		var in message
+		if name == migration.MessageTune {
+			channel.Receive(ctx, &in)
+		} else {
+			channel.Receive(ctx, nil) // whatever comes along
+		}
+		in.name = name // nothing that comes along may change it
+		m.signal(ctx, in)
 	}
 }
 
-func (m *run) signal(ctx workflow.Context, name string) {
-	if r := m.refuse(name); r != nil {
-		m.notice(ctx, "%s refused: %s", name, r.Text)
+func (m *run) signal(ctx workflow.Context, in message) {
+	if r := m.refuse(in); r != nil {
+		m.notice(ctx, "%s refused: %s", in.name, r.Text)
 		return
 	}
-	m.obey(ctx, name)
+	m.obey(ctx, in)
 }
 
 // obey carries out a message that was not refused.
-func (m *run) obey(ctx workflow.Context, name string) string {
-	switch name {
+func (m *run) obey(ctx workflow.Context, in message) string {
+	switch in.name {
 	case migration.MessageCutover:
 		m.cutover.wanted = true
 		m.interruptWork()
@@ -115,6 +145,8 @@ func (m *run) obey(ctx workflow.Context, name string) string {
 		m.interruptWork()
 		m.publish(ctx)
 		return "paused"
+	case migration.MessageTune:
+		return m.tune(ctx, in.tuning)
 	default:
 		m.Status.Paused = false
 		m.Look.Next = time.Time{} // somebody may have mended what stood against an index

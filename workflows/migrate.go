@@ -29,7 +29,11 @@ type run struct {
 	act  *activities.Activities
 	// interrupts cancel the activities under way that may stop at any moment, so
 	// that a message acts at once.
-	interrupts []*workflow.CancelFunc
+	interrupts []*interrupt
+	// running is how many jobs of jobs are under way.
+	running int
+	// divided is by how many the max rate was divided for the copies under way.
+	divided int
 	// timerChanged wakes the watch of the cutover timer.
 	timerChanged bool
 	cutover      cutoverRequest

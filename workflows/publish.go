@@ -35,7 +35,7 @@ func (m *run) status() (migration.Status, error) {
 	s := m.Status
 	s.Cutover.Allowed = true
 	s.Cutover.Reasons = []string{}
-	if r := m.refuse(migration.MessageCutover); r != nil {
+	if r := m.refuse(message{name: migration.MessageCutover}); r != nil {
 		s.Cutover.Allowed = false
 		s.Cutover.Reasons = append(s.Cutover.Reasons, r.Text)
 	}
@@ -121,6 +121,7 @@ func details(s migration.Status) string {
 			s.Copy.Documents.Copied, s.Copy.Documents.Total, s.Copy.NamespacesCompleted, s.Copy.Namespaces),
 		fmt.Sprintf("| indexes | %d of %d |", s.Copy.Indexes.Built, s.Copy.Indexes.Total),
 		fmt.Sprintf("| lag | %d s |", s.Replication.LagSeconds),
+		fmt.Sprintf("| pace | %s |", s.Pace),
 	}
 	if s.Cutover.Deadline != "" {
 		lines = append(lines, fmt.Sprintf("| cutover before | %s |", s.Cutover.Deadline))

@@ -24,10 +24,11 @@ const (
 	refusedNotReady       = "NotReadyForCutover"
 	refusedExpired        = "TimerEnded"
 	refusedLate           = "TooLate"
+	refusedTuning         = "BadTuning"
 )
 
 // refuse says why a message cannot be obeyed now, nil when it can.
-func (m *run) refuse(name string) *refusal {
+func (m *run) refuse(in message) *refusal {
 	phase := m.Status.Phase
 	switch {
 	case phase.Ended():
@@ -39,7 +40,9 @@ func (m *run) refuse(name string) *refusal {
 	case phase == migration.Finalizing || phase == migration.CleaningUp:
 		return refused(refusedAlreadyCutOver, "the destination is already in use (phase %s)", phase)
 	}
-	switch name {
+	switch in.name {
+	case migration.MessageTune:
+		return m.refuseTuning(in)
 	case migration.MessageCutover:
 		return m.refuseCutover()
 	case migration.MessageExtend:
@@ -66,7 +69,7 @@ func (m *run) refuseUpdate(ctx workflow.Context, name string, in migration.Reque
 	if !in.NotAfter.IsZero() && workflow.Now(ctx).After(in.NotAfter) {
 		return refused(refusedLate, "it came too late, its sender no longer waits (or the clock there is behind): send it again")
 	}
-	return m.refuse(name)
+	return m.refuse(message{name: name, tuning: in.Tuning})
 }
 
 func (m *run) refuseCutover() *refusal {

@@ -64,7 +64,7 @@ type TimerState struct {
 // newState is a migration before its first step.
 func newState(spec migration.Spec, now time.Time) *State {
 	return &State{Status: migration.Status{
-		ID: spec.ID, Phase: migration.Validating,
+		ID: spec.ID, Phase: migration.Validating, Pace: spec.Pace,
 		Notices: []migration.Notice{}, Warnings: []string{},
 		Source:       migration.ClusterStatus{URI: spec.Source.Address().Hosts()},
 		Destination:  migration.ClusterStatus{URI: spec.Destination.Address().Hosts()},

@@ -83,11 +83,11 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 		summary = "apply changes until caught up"
 	}
 	var result activities.SliceResult
-	sliceCtx, done := m.interruptible(ctx)
+	sliceCtx, done := m.paced(ctx)
 	defer done()
 	err := workflow.ExecuteActivity(step(sliceCtx, summary), m.act.ApplyChanges, activities.SliceInput{
 		Spec: m.spec, From: m.Position, Duration: sliceLength, CatchUp: catchUp, Past: m.CopyEnd,
-		Compatibility: m.compatibility(),
+		Compatibility: m.compatibility(), Pace: m.Status.Pace,
 	}).Get(ctx, &result)
 	if stopped(err) && ctx.Err() == nil {
 		return nil // the next slice begins where this one did

@@ -147,7 +147,7 @@ func (a *App) cleanUp() error {
 func (a *App) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.demoCommand(), a.devCommand(), a.validateCommand(), a.startCommand(), a.listCommand(), a.statusCommand(),
-		a.watchCommand(), a.historyCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(),
+		a.watchCommand(), a.historyCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.tuneCommand(),
 		a.cutoverCommand(), a.cancelCommand(), a.releaseSourceCommand(), a.cleanupCommand(),
 	}
 }

@@ -46,6 +46,8 @@ func TestWrongUse(t *testing.T) {
 		{"no id", []string{"release-source"}, "accepts 1 arg"},
 		{"extra argument", []string{"list", "a"}, "unknown command"},
 		{"duration", []string{"validate", "--source", "env:S", "--destination", "env:D", "--ready-lag", "soon"}, "want a duration"},
+		{"tune of nothing", []string{"tune", name(t)}, "nothing to change: give --load low|normal|high"},
+		{"tune to what is not", []string{"tune", name(t), "--load", "max", "--max-rate", "5"}, `load "max": want low, normal or high; rate "5"`},
 		{"cutover without terminal", []string{"cancel", name(t)}, "no terminal to ask on: add --yes"},
 	}
 	for _, c := range cases {

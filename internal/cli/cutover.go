@@ -39,7 +39,7 @@ func (c *connection) cutOver(ctx context.Context, id string, agreed assent) erro
 	if err := c.app.confirm(agreed.yes, question); err != nil {
 		return err
 	}
-	result, err := c.send(ctx, id, migration.MessageCutover, true)
+	result, err := c.send(ctx, id, migration.MessageCutover, migration.Tuning{}, true)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (d *demonstration) migrate(ctx context.Context) (migration.Status, error) {
 	if _, err := d.until(ctx, func(s migration.Status) bool { return s.Phase == migration.Ready }); err != nil {
 		return migration.Status{}, err
 	}
-	result, err := d.send(ctx, demoID, migration.MessageExtend, true)
+	result, err := d.send(ctx, demoID, migration.MessageExtend, migration.Tuning{}, true)
 	if err != nil {
 		return migration.Status{}, err
 	}
@@ -51,7 +51,7 @@ func (d *demonstration) cutOverOnce(ctx context.Context) (migration.Status, erro
 	opened, stop := context.WithCancel(ctx)
 	defer stop()
 	go d.tellWhenOpen(opened)
-	if _, err := d.send(ctx, demoID, migration.MessageCutover, true); err != nil {
+	if _, err := d.send(ctx, demoID, migration.MessageCutover, migration.Tuning{}, true); err != nil {
 		d.app.say("%s", oneLine(err))
 	}
 	return d.until(ctx, func(s migration.Status) bool { return s.Phase.Ended() || s.Phase == migration.Ready })

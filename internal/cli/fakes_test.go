@@ -59,7 +59,7 @@ type fake struct {
 
 func fakeMigrate(ctx workflow.Context, in workflows.Input) (migration.Status, error) {
 	f := &fake{status: migration.Status{
-		ID: in.Spec.ID, Phase: migration.Validating, StartedAt: stamp(workflow.Now(ctx)),
+		ID: in.Spec.ID, Phase: migration.Validating, Pace: in.Spec.Pace, StartedAt: stamp(workflow.Now(ctx)),
 		Source:       migration.ClusterStatus{URI: in.Spec.Source.Address().Hosts(), Version: "6.0.27"},
 		Destination:  migration.ClusterStatus{URI: in.Spec.Destination.Address().Hosts()},
 		Verification: migration.VerificationStatus{State: "off"},
@@ -109,7 +109,11 @@ func (f *fake) listen(ctx workflow.Context) error {
 			func(ctx workflow.Context) (string, error) { return f.obey(ctx, message), nil },
 			workflow.UpdateHandlerOptions{Validator: func(workflow.Context) error { return f.refuse(message) }}))
 	}
-	return err
+	return errors.Join(err, workflow.SetUpdateHandler(ctx, migration.MessageTune, func(_ workflow.Context, in migration.Request) (string, error) {
+		var err error
+		f.status.Pace, err = in.Of(f.status.Pace.WithDefaults())
+		return "", err
+	}))
 }
 
 func (f *fake) refuse(message string) error {

@@ -43,7 +43,7 @@ func (a *App) messageCommand(name, short string) *cobra.Command {
 		Args:  oneID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, args, func(ctx context.Context, c *connection, id string) error {
-				result, err := c.send(ctx, id, name, !agreed.noWait)
+				result, err := c.send(ctx, id, name, migration.Tuning{}, !agreed.noWait)
 				if err != nil {
 					return err
 				}
@@ -61,14 +61,14 @@ const messageValidity = 30 * time.Second
 
 // send sends a message as an update and gives its answer. A refusal is an error
 // with the reason alone.
-func (c *connection) send(ctx context.Context, id, name string, wait bool) (string, error) {
+func (c *connection) send(ctx context.Context, id, name string, wish migration.Tuning, wait bool) (string, error) {
 	if err := c.refuseEnded(ctx, id, name); err != nil {
 		return "", err
 	}
 	if !c.hasWorker(ctx) {
-		return "", fmt.Errorf("%s was not delivered: %w; or leave it for the next worker: temporal workflow signal --workflow-id %s --name %s", name, errNoWorker, id, name)
+		return "", fmt.Errorf("%s was not delivered: %w; or leave it for the next worker: %s", name, errNoWorker, signalHint(id, name, wish))
 	}
-	request := migration.Request{NotAfter: c.app.Now().Add(messageValidity)}
+	request := migration.Request{NotAfter: c.app.Now().Add(messageValidity), Tuning: wish}
 	stage := client.WorkflowUpdateStageAccepted
 	if wait {
 		stage = client.WorkflowUpdateStageCompleted
@@ -87,7 +87,7 @@ func (c *connection) send(ctx context.Context, id, name string, wait bool) (stri
 	case err == nil:
 		return result, nil
 	case errors.Is(err, errNoWorker):
-		return "", fmt.Errorf("%s was not delivered: %w; or leave it for the next worker: temporal workflow signal --workflow-id %s --name %s", name, err, id, name)
+		return "", fmt.Errorf("%s was not delivered: %w; or leave it for the next worker: %s", name, err, signalHint(id, name, wish))
 	case isNotFound(err):
 		if ended := c.refuseEnded(ctx, id, name); ended != nil {
 			return "", ended

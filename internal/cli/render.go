@@ -21,6 +21,9 @@ func renderStatus(w io.Writer, s migration.Status, now time.Time) {
 	if !s.Replication.LastAppliedOpTime.IsZero() {
 		rows = append(rows, []string{"replication", replicationText(s.Replication)})
 	}
+	if !s.Phase.Ended() {
+		rows = append(rows, []string{"pace", s.Pace.String()})
+	}
 	rows = append(rows, cutoverRows(s.Cutover, now)...)
 	if s.Error != "" {
 		rows = append(rows, []string{"error", s.Error})

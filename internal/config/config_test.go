@@ -44,8 +44,8 @@ func both() []string {
 
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	t.Parallel()
-	file := "source: mongodb://file/\ndestination: mongodb://file/\nready-lag: 1s\nextension: 1h\ninclude: [a, b.*]\nid: 7\ndrop-destination: true\n"
-	env := map[string]string{"MONGOFERRY_SOURCE": "mongodb://env/", "MONGOFERRY_READY_LAG": "2s", "MONGOFERRY_EXCLUDE": "a.x, b.y"}
+	file := "source: mongodb://file/\ndestination: mongodb://file/\nready-lag: 1s\nextension: 1h\ninclude: [a, b.*]\nid: 7\nload: low\nmax-rate: 20MB/s\ndrop-destination: true\n"
+	env := map[string]string{"MONGOFERRY_SOURCE": "mongodb://env/", "MONGOFERRY_READY_LAG": "2s", "MONGOFERRY_EXCLUDE": "a.x, b.y", "MONGOFERRY_LOAD": "high"}
 	got, err := loadSpec(t, []string{"--ready-lag", "3s"}, env, file, false)
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +54,7 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 		ID: "7", Source: migration.Endpoint{URI: "mongodb://env/"}, Destination: migration.Endpoint{URI: "mongodb://file/"},
 		Include: []string{"a", "b.*"}, Exclude: []string{"a.x", "b.y"}, DropDestination: true,
 		ReadyLag: 3 * time.Second, Extension: time.Hour,
+		Pace: migration.Pace{Load: migration.LoadHigh, MaxRate: migration.Rate{Bytes: 20e6}},
 	}.WithDefaults()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -66,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.CutoverWindow != 120*time.Hour || got.SourceWrites != migration.BlockWrites || got.MetadataDB != "mongoferry" {
+	if got.CutoverWindow != 120*time.Hour || got.SourceWrites != migration.BlockWrites || got.MetadataDB != "mongoferry" || got.Pace != (migration.Pace{Load: migration.LoadNormal}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -93,6 +94,8 @@ func TestWrongUse(t *testing.T) {
 		{name: "duration in flag", args: []string{"--extension", "5"}, want: `--extension: "5": want a duration`},
 		{name: "negative", args: []string{"--cutover-window", "-1h"}, want: "--cutover-window: -1h: want at least 1s"},
 		{name: "variable", env: map[string]string{"MONGOFERRY_DROP_DESTINATION": "perhaps"}, want: "MONGOFERRY_DROP_DESTINATION: \"perhaps\": want true or false"},
+		{name: "load", args: []string{"--load", "max"}, want: `--load: load "max": want low, normal or high`},
+		{name: "rate", file: "max-rate: 20Mbit/s\n", want: `line 1: max-rate: rate "20Mbit/s": want documents or bytes per second, like 5000docs/s or 20MB/s`},
 		{name: "choice", args: []string{"--source-writes", "never"}, want: `--source-writes: "never": want block or stopped`},
 		{name: "pattern", args: []string{"--include", "a.*b"}, want: `--include: "a.*b": want db, db.* or db.collection`},
 		{name: "system", args: []string{"--exclude", "config.x"}, want: "belong to the server"},

@@ -105,3 +105,14 @@ func choice[T ~string](to *T, allowed ...T) func([]string) error {
 		return nil
 	}
 }
+
+// parsed takes one value as a parser reads it.
+func parsed[T any](to *T, parse func(string) (T, error)) func([]string) error {
+	return func(values []string) error {
+		v, err := parse(values[0])
+		if err == nil {
+			*to = v
+		}
+		return err
+	}
+}

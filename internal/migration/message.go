@@ -9,6 +9,7 @@ const (
 	MessageExtend  = "extend"
 	MessagePause   = "pause"
 	MessageResume  = "resume"
+	MessageTune    = "tune"
 	QueryStatus    = "status"
 	// MemoStatus is the memo field that holds the status document as of the
 	// last phase change or minute, for when no worker is alive.
@@ -18,8 +19,10 @@ const (
 // Request comes with a message that is sent as an update. A sender that does not
 // wait for ever says when its wish has lost its sense: what the operator believes
 // not to have been delivered must not happen an hour later. The zero time is none.
+// The tuning is that of a tune, which brings one as a signal too.
 type Request struct {
-	NotAfter time.Time `json:"notAfter"`
+	NotAfter time.Time `json:"notAfter,omitzero"`
+	Tuning
 }
 
 // Clear marks the request as safe to travel unsealed.

@@ -56,6 +56,8 @@ type Spec struct {
 	SourceWrites    SourceWrites  `json:"sourceWrites"`
 	TemporaryUsers  []string      `json:"temporaryUsers,omitempty"`
 	MetadataDB      string        `json:"metadataDB"`
+	// Pace is what the migration begins with; the status has what holds now.
+	Pace Pace `json:"pace"`
 }
 
 // WithDefaults fills what the operator left out.
@@ -66,6 +68,7 @@ func (s Spec) WithDefaults() Spec {
 	s.CutoverTimeout = orDefault(s.CutoverTimeout, DefaultCutoverTimeout)
 	s.SourceWrites = orDefault(s.SourceWrites, BlockWrites)
 	s.MetadataDB = orDefault(s.MetadataDB, DefaultMetadataDB)
+	s.Pace = s.Pace.WithDefaults()
 	return s
 }
 

@@ -7,6 +7,7 @@ type Status struct {
 	ID           string             `json:"id"`
 	Phase        Phase              `json:"phase"`
 	Paused       bool               `json:"paused"`
+	Pace         Pace               `json:"pace"`
 	Error        string             `json:"error"`
 	Notices      []Notice           `json:"notices"`
 	Warnings     []string           `json:"warnings"`
