@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -22,6 +23,9 @@ type Activities struct {
 	log              *zap.Logger
 	acks             *Acknowledgements
 	searchAttributes bool
+
+	// memory is for the batches of all copies under way.
+	memory *semaphore.Weighted
 
 	// sessions are the attempts at work.
 	sessions sync.WaitGroup
@@ -49,7 +53,7 @@ type Options struct {
 func New(o Options) *Activities {
 	return &Activities{
 		log: o.Log, acks: o.Acknowledgements, searchAttributes: o.SearchAttributes,
-		clients: map[clientKey]*mongodb.Client{},
+		clients: map[clientKey]*mongodb.Client{}, memory: semaphore.NewWeighted(copyMemory),
 	}
 }
 

@@ -16,20 +16,20 @@ import (
 type adopter struct {
 	*session
 	slot *mongodb.Slot
+	pace migration.Pace
 }
 
 var _ catalog.Copier = adopter{}
 
-func (s *session) newAdopter(attempt ownership.Attempt) adopter {
-	return adopter{s, mongodb.NewSlot(s.destination, s.log, s.spec.MetadataDB, attempt.SlotName("adopt"), attempt.Epoch)}
+func (s *session) newAdopter(attempt ownership.Attempt, pace migration.Pace) adopter {
+	return adopter{s, mongodb.NewSlot(s.destination, s.log, s.spec.MetadataDB, attempt.SlotName("adopt"), attempt.Epoch), pace}
 }
 
 // Copy copies the collection from its beginning.
 func (a adopter) Copy(ctx context.Context, m *catalog.Map, c catalog.Collection, after migration.OpTime) (migration.OpTime, error) {
-	_, err := initialsync.Copy(ctx, initialsync.Task{
-		Source: a.source, Destination: a.destination, Log: a.log, Map: m, Part: partition.Whole(c), After: after,
-		Slot: a.slot, Progress: func(initialsync.Progress) {},
-	})
+	_, err := initialsync.Copy(ctx, a.task(a.pace, initialsync.Task{
+		Map: m, Part: partition.Whole(c), After: after, Slot: a.slot, Progress: func(initialsync.Progress) {},
+	}))
 	if err != nil {
 		return migration.OpTime{}, err
 	}

@@ -308,7 +308,7 @@ func TestNextAttemptRelaxes(t *testing.T) {
 	if _, err := s.ledger.Begin(t.Context(), ownership.LaneReplication); err != nil { // the one that dies
 		t.Fatal(err)
 	}
-	if _, err := s.startApplying(t.Context(), in.From, nil); err != nil {
+	if _, err := s.startApplying(t.Context(), in.From, migration.Pace{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	insertInto(t, s.destination, t.Name(), equal(2, "x"))

@@ -78,9 +78,8 @@ func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.P
 		// It is copied again from its beginning.
 		base.Copied, base.InPart = base.Copied.Minus(base.InPart), migration.Copied{}
 	}
-	_, err = initialsync.Copy(ctx, initialsync.Task{
-		Source: c.source, Destination: c.destination, Log: c.log, Map: c.cols, Part: part, After: c.in.After,
-		Slot: slot, Resume: resume,
+	_, err = initialsync.Copy(ctx, c.task(c.in.Pace, initialsync.Task{
+		Map: c.cols, Part: part, After: c.in.After, Slot: slot, Resume: resume,
 		Progress: func(p initialsync.Progress) {
 			done := migration.Copied{Documents: p.Documents, Bytes: p.Bytes}
 			c.move(CopyResume{
@@ -88,7 +87,7 @@ func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.P
 				Copied: base.Copied.Plus(done), InPart: base.InPart.Plus(done),
 			})
 		},
-	})
+	}))
 	if err != nil {
 		return err
 	}

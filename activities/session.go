@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
+	"mongoferry/internal/initialsync"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/ownership"
@@ -28,9 +29,10 @@ type session struct {
 	ledger      *ownership.Ledger
 	log         *zap.Logger
 
-	lease *lease
-	ended func()
-	mu    sync.Mutex
+	memory initialsync.Memory
+	lease  *lease
+	ended  func()
+	mu     sync.Mutex
 	// state and live are the heartbeat's details: what the next attempt needs,
 	// and what the status shows.
 	state     any
@@ -53,8 +55,8 @@ func (a *Activities) open(ctx context.Context, spec migration.Spec) (*session, e
 	l := a.acks.follow(string(info.TaskToken), info.HeartbeatTimeout)
 	a.sessions.Add(1)
 	s := &session{
-		ended: a.sessions.Done,
-		spec:  spec, source: source, destination: destination.WithGate(l), lease: l,
+		ended: a.sessions.Done, memory: a.memory,
+		spec: spec, source: source, destination: destination.WithGate(l), lease: l,
 		log: a.log.With(zap.String("migration_id", spec.ID), zap.String("activity", info.ActivityType.Name),
 			zap.Int32("attempt", info.Attempt)),
 	}

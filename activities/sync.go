@@ -13,9 +13,6 @@ import (
 	"mongoferry/internal/replication"
 )
 
-// writers is how many connections apply changes side by side.
-const writers = 4
-
 // SourceOpTime reads a time that nothing read from the source so far has passed.
 func (a *Activities) SourceOpTime(ctx context.Context, spec migration.Spec) (migration.OpTime, error) {
 	return work(ctx, a, spec, func(ctx context.Context, s *session) (migration.OpTime, error) {
@@ -36,7 +33,7 @@ func (a *Activities) ApplyChanges(ctx context.Context, in SliceInput) (SliceResu
 		s.report(&from, migration.Live{})
 		var applying *applying
 		err := s.underCompatibility(ctx, in.Compatibility, func(ctx context.Context) error {
-			started, err := s.startApplying(ctx, from, nil)
+			started, err := s.startApplying(ctx, from, in.Pace, nil)
 			if err != nil {
 				return err
 			}
@@ -83,7 +80,7 @@ type applying struct {
 
 // startApplying takes the lane over, so that no earlier attempt can write, and
 // prepares to apply from a position.
-func (s *session) startApplying(ctx context.Context, from Position, watch func(replication.Change)) (*applying, error) {
+func (s *session) startApplying(ctx context.Context, from Position, pace migration.Pace, watch func(replication.Change)) (*applying, error) {
 	filter, err := filterOf(s.spec)
 	if err != nil {
 		return nil, err
@@ -95,12 +92,16 @@ func (s *session) startApplying(ctx context.Context, from Position, watch func(r
 	w := &applying{session: s, epoch: attempt.Epoch, started: time.Now(), from: from.OpTime, position: from}
 	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
 	repeated := attempt.Previous != from.Epoch
-	w.applier, err = replication.New(ctx, replication.Config{
+	config := replication.Config{
 		Source: s.source, Destination: s.destination, Log: s.log, Map: cols, Filter: filter,
 		Ledger: s.ledger, Lane: ownership.LaneReplication, Attempt: attempt, Repeated: repeated,
-		MetaDB: s.spec.MetadataDB, Writers: writers, Report: w.moved, Watch: watch,
-		Copier: s.newAdopter(attempt),
-	})
+		MetaDB: s.spec.MetadataDB, Writers: writersOf(pace.Load), Report: w.moved, Watch: watch,
+		Copier: s.newAdopter(attempt, pace),
+	}
+	if limit := newLimiter(pace.MaxRate); limit != nil {
+		config.Limit = limit
+	}
+	w.applier, err = replication.New(ctx, config)
 	if err != nil {
 		return nil, err
 	}

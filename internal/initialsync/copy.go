@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,8 @@ type batch struct {
 	documents bson.RawArray
 	count     int64
 	lastID    bson.RawValue
+	// held is what it has of the memory until it is written.
+	held int64
 }
 
 // Copy copies the part; the next batch is read while the last is written. A
@@ -31,21 +34,23 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
 	}
 	// First, so that no earlier attempt writes into what is made anew.
+	began := time.Now()
 	if err := t.Slot.Take(ctx); err != nil {
 		return Progress{}, err
 	}
+	f := newFlow(t, time.Since(began))
 	if t.Part.Natural {
-		return t.inOrder(ctx, target)
+		return f.inOrder(ctx, target)
 	}
-	return t.transfer(ctx, target)
+	return f.transfer(ctx, target)
 }
 
 // inOrder copies a capped collection, from its beginning as often as the cursor is
 // lost on the way.
-func (t Task) inOrder(ctx context.Context, target catalog.Collection) (done Progress, err error) {
+func (t *flow) inOrder(ctx context.Context, target catalog.Collection) (done Progress, err error) {
 	t.Resume = bson.RawValue{}
 	err = mongodb.Retry(ctx, t.Log, "copy "+t.Part.NS.String()+" in its order", func() error {
-		if target, err = startOver(ctx, t, target); err != nil {
+		if target, err = startOver(ctx, t.Task, target); err != nil {
 			return err
 		}
 		done, err = t.transfer(ctx, target)
@@ -54,25 +59,34 @@ func (t Task) inOrder(ctx context.Context, target catalog.Collection) (done Prog
 	return done, err
 }
 
-func (t Task) transfer(ctx context.Context, to catalog.Collection) (Progress, error) {
+func (t *flow) transfer(ctx context.Context, to catalog.Collection) (Progress, error) {
 	var done Progress
 	done.LastID = t.Resume
+	defer t.close()
 	batches := make(chan batch, 1)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(batches)
-		return t.read(ctx, batches)
+		return t.readAll(ctx, batches)
 	})
 	group.Go(func() error {
 		w := writer{slot: t.Slot, to: to, ordered: t.Part.Natural}
 		for b := range batches {
+			if err := t.wait(ctx, b); err != nil {
+				return err
+			}
+			began := time.Now()
 			if err := w.insert(ctx, b.documents); err != nil {
 				return err
 			}
+			took := time.Since(began)
 			done.LastID = b.lastID
 			done.Documents += b.count
 			done.Bytes += int64(len(b.documents))
 			t.Progress(done)
+			if err := t.written(ctx, b, took); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -80,10 +94,10 @@ func (t Task) transfer(ctx context.Context, to catalog.Collection) (Progress, er
 	return done, err
 }
 
-// read sends all batches of the part. A cursor that was killed, by a rename, an
+// readAll sends all batches of the part. A cursor that was killed, by a rename, an
 // election or the server's impatience, is opened again behind the last document
 // sent; what is read twice is skipped by the insert.
-func (t Task) read(ctx context.Context, out chan<- batch) error {
+func (t *flow) readAll(ctx context.Context, out chan<- batch) error {
 	last := t.Resume
 	send := func(b batch) error {
 		select {
@@ -103,11 +117,18 @@ func (t Task) read(ctx context.Context, out chan<- batch) error {
 	})
 }
 
-func (t Task) readFrom(ctx context.Context, last bson.RawValue, send func(batch) error) (err error) {
+func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch) error) (err error) {
 	if last.Type == bson.TypeMaxKey {
 		return nil // nothing lies above it
 	}
-	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last), batchSize, 0)
+	n, reserved, err := t.ask(ctx)
+	if err != nil {
+		return err
+	}
+	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last, n), n, 0)
+	if err != nil {
+		t.release(reserved)
+	}
 	if mongodb.Code(err) == mongodb.CodeNamespaceNotFound {
 		return nil // dropped: the change stream tells
 	}
@@ -121,29 +142,39 @@ func (t Task) readFrom(ctx context.Context, last bson.RawValue, send func(batch)
 		}
 	}()
 	for {
-		next, err := cursor.Next(ctx)
+		b, more, err := t.readBatch(ctx, cursor, reserved)
 		if err != nil {
 			return err
 		}
-		if next == nil {
+		if b.count > 0 {
+			if err := send(b); err != nil {
+				return err
+			}
+		}
+		if !more {
 			return t.readMaxKey(ctx, last, send)
 		}
-		b, err := inspect(next.Documents)
-		if err != nil {
+		if n, reserved, err = t.ask(ctx); err != nil {
 			return err
 		}
-		if b.count == 0 {
-			continue
-		}
-		if err := send(b); err != nil {
-			return err
-		}
+		cursor.SetBatchSize(n)
 	}
+}
+
+// readBatch reads what was asked for; more says that the cursor has not ended.
+func (t *flow) readBatch(ctx context.Context, cursor *mongodb.Cursor, reserved int64) (b batch, more bool, err error) {
+	defer func() { t.read(&b, reserved) }()
+	next, err := cursor.Next(ctx)
+	if err != nil || next == nil {
+		return batch{}, false, err
+	}
+	b, err = inspect(next.Documents)
+	return b, err == nil, err
 }
 
 // readMaxKey reads the one document that a range with only a lower bound leaves
 // out on an ordinary _id index: the one whose _id is MaxKey.
-func (t Task) readMaxKey(ctx context.Context, last bson.RawValue, send func(batch) error) error {
+func (t *flow) readMaxKey(ctx context.Context, last bson.RawValue, send func(batch) error) error {
 	bounded := !t.Part.Min.IsZero() || !last.IsZero()
 	if !bounded || !t.Part.Last() || t.Part.Natural || t.Part.Clustered {
 		return nil
@@ -177,10 +208,10 @@ func (t Task) readConcern() bson.D {
 // find is the query of the part, by the collection's UUID, so that a rename does
 // not matter. Ranges are index bounds, not comparisons: those would leave out
 // values of other types.
-func (t Task) find(last bson.RawValue) bson.D {
+func (t Task) find(last bson.RawValue, documents int32) bson.D {
 	cmd := bson.D{
 		{Key: "find", Value: t.Part.Collection().Binary()},
-		{Key: "batchSize", Value: batchSize},
+		{Key: "batchSize", Value: documents},
 		{Key: "readConcern", Value: t.readConcern()},
 	}
 	if t.Part.Natural {

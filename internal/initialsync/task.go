@@ -3,6 +3,8 @@
 package initialsync
 
 import (
+	"context"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.uber.org/zap"
 
@@ -11,10 +13,6 @@ import (
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/partition"
 )
-
-// batchSize is how many documents a batch holds at most; 16 MB bound it too.
-// 1,000 was a fifth slower, more than 50,000 would not fit an insert.
-const batchSize = 5000
 
 // Task is one part to copy. Documents are read with majority concern at or
 // after After. Resume is the last _id that an earlier attempt is known to have
@@ -27,8 +25,29 @@ type Task struct {
 	After               migration.OpTime
 	Slot                *mongodb.Slot
 	Resume              bson.RawValue
+	// Tuning bounds batches; its zero value is that of normal load. Limit and Memory
+	// may be nil.
+	Tuning Tuning
+	Limit  Limiter
+	Memory Memory
 	// Progress is called after every batch that is durable on the destination.
 	Progress func(Progress)
+}
+
+// Limiter bounds how much is copied in a second.
+type Limiter interface {
+	// Documents is how many of a size may come at once, at least 1.
+	Documents(bytesEach int64) int
+	// Wait holds until so much may be written, or the context ends.
+	Wait(ctx context.Context, documents, bytes int64) error
+}
+
+// Memory is the bytes that all copies of this process may hold, together.
+type Memory interface {
+	// Acquire takes bytes, when there are as many, unless the context ends.
+	Acquire(ctx context.Context, n int64) error
+	// Release gives bytes back.
+	Release(n int64)
 }
 
 // Progress is what is durable on the destination: every document of the part up

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ import (
 // serverSelectionTimeout bounds how long one command waits for a primary;
 // Retry goes on beyond it.
 const serverSelectionTimeout = 10 * time.Second
+
+// messageSlack is beyond what the driver puts around a command: a message that
+// grows is held twice.
+const messageSlack = 1 << 10
 
 // Client speaks to one cluster. It is safe for concurrent use.
 type Client struct {
@@ -150,10 +155,12 @@ func (c *Client) RunRaw(ctx context.Context, db string, command bson.Raw) (bson.
 		CommandFn: func(dst []byte, _ description.SelectedServer) ([]byte, error) {
 			// The driver has opened a document and closes it itself: hand over
 			// the elements between length and terminator.
+			dst = slices.Grow(dst, len(command)+messageSlack)
 			return append(dst, command[4:len(command)-1]...), nil
 		},
 		ProcessResponseFn: func(_ context.Context, response bsoncore.Document, _ driver.ResponseInfo) error {
-			reply = append(bson.Raw(nil), response...)
+			// It was read into a buffer of its own, which nobody else keeps.
+			reply = bson.Raw(response)
 			return nil
 		},
 		Database:      db,

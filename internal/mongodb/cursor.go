@@ -100,6 +100,9 @@ func (c *Cursor) Next(ctx context.Context) (*Batch, error) {
 	return &batch, nil
 }
 
+// SetBatchSize bounds the batches from the next one on.
+func (c *Cursor) SetBatchSize(n int32) { c.batchSize = n }
+
 // Close kills the cursor on the server if it is still open.
 func (c *Cursor) Close(ctx context.Context) error {
 	if c.exhausted {

@@ -63,7 +63,7 @@ func slotWrite(s *Slot, command, reply bson.Raw) error {
 	if err != nil {
 		return err
 	}
-	return s.passing(command, "db", parsed)
+	return s.passing(commandName(command), "db", parsed)
 }
 
 // TestSlotWriteRolledBack: the primary dies when it alone has a write, which the

@@ -116,15 +116,21 @@ type WriteReply struct {
 	Errors      []WriteError
 }
 
+// SignedSize is beyond what Write adds to a command: one with so much room behind it
+// is not copied.
+const SignedSize = 256
+
 // Write sends an insert, update or delete command, complete but for session,
 // transaction number and write concern, which is always majority and journaled.
 // It is repeated over network errors and elections until the context ends, and
-// takes effect once. Updates and deletes must be of single documents.
+// takes effect once. Updates and deletes must be of single documents. The command
+// is the slot's from then on.
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
 	s.seq++
+	name := commandName(command)
 	raw := s.sign(command)
 	var reply WriteReply
-	err := Retry(ctx, s.log, commandName(command)+" on the destination", func() error {
+	err := Retry(ctx, s.log, name+" on the destination", func() error {
 		answer, err := s.client.RunRaw(ctx, db, raw)
 		if err != nil {
 			return err
@@ -132,17 +138,17 @@ func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteRep
 		if reply, err = parseWriteReply(s.client.name, db, answer); err != nil {
 			return err
 		}
-		return s.passing(command, db, reply)
+		return s.passing(name, db, reply)
 	})
 	return reply, err
 }
 
 // passing is the error of a statement that may succeed when it is sent again: the
 // server does then only what it has not done.
-func (s *Slot) passing(command bson.Raw, db string, reply WriteReply) error {
+func (s *Slot) passing(name, db string, reply WriteReply) error {
 	for _, e := range reply.Errors {
 		if transientCodes[e.Code] {
-			return &Error{Side: s.client.name, Command: commandName(command), DB: db, Code: e.Code, Message: e.Message}
+			return &Error{Side: s.client.name, Command: name, DB: db, Code: e.Code, Message: e.Message}
 		}
 	}
 	return nil
@@ -150,8 +156,7 @@ func (s *Slot) passing(command bson.Raw, db string, reply WriteReply) error {
 
 // sign adds session, transaction number and write concern to a command.
 func (s *Slot) sign(command bson.Raw) bson.Raw {
-	raw := make(bson.Raw, 0, len(command)+128)
-	raw = s.appendNumber(append(raw, command[:len(command)-1]...))
+	raw := s.appendNumber(command[:len(command)-1])
 	return finish(bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable)))
 }
 

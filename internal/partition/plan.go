@@ -11,9 +11,12 @@ import (
 )
 
 const (
-	// partBytes is the size a part aims at: small enough that several run to
-	// the end of the copy, large enough that starting one costs nothing.
+	// partBytes is the least size a part aims at: small enough that several run to
+	// the end of the copy, large enough that starting one costs nothing. With more to
+	// copy, parts grow so that there are about maxParts: each is a step of the
+	// migration's history, and has a document in the plan.
 	partBytes = 128 << 20
+	maxParts  = 1024
 	// bundleBytes and bundleParts bound a bundle of small collections.
 	bundleBytes = 64 << 20
 	bundleParts = 200
@@ -24,20 +27,21 @@ const (
 // Plan splits the collections into units, the large ones first, so that no long
 // one is left for the end.
 func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) ([]Unit, Totals, error) {
-	perCollection := make([][]Part, len(cols))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(planners)
-	for i, c := range cols {
-		if !c.HasDocuments() {
-			continue
-		}
-		group.Go(func() error {
-			parts, err := Split(ctx, src, c, partBytes)
-			perCollection[i] = parts
-			return err
-		})
+	wholes := make([]Part, len(cols))
+	err := each(ctx, cols, func(ctx context.Context, i int) (err error) {
+		wholes[i], err = measured(ctx, src, cols[i])
+		return err
+	})
+	if err != nil {
+		return nil, Totals{}, err
 	}
-	if err := group.Wait(); err != nil {
+	size := partSize(wholes)
+	perCollection := make([][]Part, len(cols))
+	err = each(ctx, cols, func(ctx context.Context, i int) (err error) {
+		perCollection[i], err = split(ctx, src, cols[i], wholes[i], size)
+		return err
+	})
+	if err != nil {
 		return nil, Totals{}, err
 	}
 	var totals Totals
@@ -54,6 +58,27 @@ func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) (
 		}
 	}
 	return bundle(parts), totals, nil
+}
+
+// each does something with every collection that has documents, several at a time.
+func each(ctx context.Context, cols []catalog.Collection, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(planners)
+	for i, c := range cols {
+		if c.HasDocuments() {
+			group.Go(func() error { return do(ctx, i) })
+		}
+	}
+	return group.Wait()
+}
+
+// partSize is what a part aims at, by all that there is to copy.
+func partSize(wholes []Part) int64 {
+	var bytes int64
+	for _, w := range wholes {
+		bytes += w.Bytes
+	}
+	return max(bytes/maxParts, partBytes)
 }
 
 // bundle makes units of parts: a large one alone, small ones together.

@@ -17,13 +17,23 @@ const samplesPerPart = 20
 // Split cuts a collection into parts of about the given size. Its bounds come
 // from a sample of _id, in the order of the index.
 func Split(ctx context.Context, src *mongodb.Client, c catalog.Collection, size int64) ([]Part, error) {
-	documents, bytes, err := measure(ctx, src, c)
+	whole, err := measured(ctx, src, c)
 	if err != nil {
 		return nil, err
 	}
+	return split(ctx, src, c, whole, size)
+}
+
+// measured is all of a collection, with its size.
+func measured(ctx context.Context, src *mongodb.Client, c catalog.Collection) (Part, error) {
+	documents, bytes, err := measure(ctx, src, c)
 	whole := Whole(c)
 	whole.Documents, whole.Bytes = documents, bytes
-	n := int(bytes/size) + 1
+	return whole, err
+}
+
+func split(ctx context.Context, src *mongodb.Client, c catalog.Collection, whole Part, size int64) ([]Part, error) {
+	n := int(whole.Bytes/size) + 1
 	if whole.Natural || n == 1 {
 		return []Part{whole}, nil
 	}

@@ -34,6 +34,10 @@ type Position struct {
 	SafeAfter   migration.OpTime
 }
 
+// MaxWriters is how many writers there may be. The slots of all are taken over by
+// every attempt: an earlier one may have had more of them at work.
+const MaxWriters = 8
+
 // Config is what an Applier works with. Attempt is that in the Lane of the Ledger;
 // Repeated says that an attempt unknown to the caller may have got
 // further than the position.
@@ -47,7 +51,10 @@ type Config struct {
 	Attempt             ownership.Attempt
 	Repeated            bool
 	MetaDB              string
-	Writers             int
+	// Writers is how many writers work side by side, at most MaxWriters.
+	Writers int
+	// Limit, when set, bounds how much is applied in a second.
+	Limit Limiter
 	// Copier copies collections of which the stream does not tell the documents.
 	Copier catalog.Copier
 	// Report, when set, is told of the progress after every batch, also empty
@@ -110,7 +117,7 @@ func New(ctx context.Context, c Config) (*Applier, error) {
 		return nil, err
 	}
 	a := &Applier{Config: c, ahead: map[key]ahead{}, gone: map[catalog.UUID]bool{}, unknown: map[catalog.UUID]bool{}, waiting: true}
-	for i := range c.Writers {
+	for i := range MaxWriters {
 		a.slots = append(a.slots, mongodb.NewSlot(c.Destination, c.Log, c.MetaDB, c.Attempt.SlotName(fmt.Sprintf("apply %d", i)), c.Attempt.Epoch))
 	}
 	if err := a.takeSlots(ctx); err != nil {
@@ -170,11 +177,11 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 	done := false
 	group.Go(func() error {
 		for b := range batches {
-			b = b.joined(batches)
-			if err := a.take(groupCtx, b); err != nil {
+			last, err := a.takeAll(groupCtx, b.joined(batches), until)
+			if err != nil {
 				return err // it ends the reader, whose own error comes second
 			}
-			if until(a.progress) {
+			if last {
 				done = true
 				stop()
 				return nil

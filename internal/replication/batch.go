@@ -178,9 +178,9 @@ func byCollection(changes []*change) map[catalog.UUID][]*change {
 // write gives each writer its share and returns the changes that the source must
 // be asked about after all.
 func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
-	again := make([][]*change, len(a.slots))
+	again := make([][]*change, a.Writers)
 	group, ctx := errgroup.WithContext(ctx)
-	for n, share := range p.divide(len(a.slots)) {
+	for n, share := range p.divide(a.Writers) {
 		group.Go(func() error {
 			w := writer{slot: a.slots[n]}
 			for uuid, changes := range share {
