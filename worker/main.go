@@ -41,6 +41,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	workerapp.LimitMemory()
 	return workerapp.Run(ctx, workerapp.Options{
 		TaskQueue: cfg.TaskQueue, Key: key, Log: telemetry.NewLogger(os.Stderr, cfg.LogLevel),
 	})

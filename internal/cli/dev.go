@@ -85,6 +85,7 @@ func (a *App) work(ctx context.Context, server *devstack.TemporalServer, key sea
 		case <-ctx.Done():
 		}
 	}()
+	workerapp.LimitMemory()
 	err := workerapp.Run(ctx, workerapp.Options{
 		HostPort: server.Address(), TaskQueue: a.taskQueue, Key: key, Log: telemetry.NewLogger(a.Err, zapcore.InfoLevel),
 	})

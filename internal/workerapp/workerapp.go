@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -39,6 +41,17 @@ const heartbeatsAtMostEvery = 500 * time.Millisecond
 // stopTimeout is how long the steps under way have to come to a good end: one at
 // the fence backs out.
 const stopTimeout = 20 * time.Second
+
+// memoryLimit is where the collector begins to work harder. What a copy holds is
+// large and without pointers, so that this costs little; GOMEMLIMIT overrides it.
+const memoryLimit = 192 << 20
+
+// LimitMemory bounds the memory of a process that is a worker and little else.
+func LimitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
 
 // memoSize is above what the status document with its last notices takes.
 const memoSize = 16 << 10
