@@ -14,7 +14,7 @@ import (
 // copyMemory bounds the bytes of all batches of the initial sync that are under way
 // in this process, each counted twice: it is held as it was read, and once more in
 // the message that writes it. With what else a worker needs, it stays under 256 MiB.
-const copyMemory = 128 << 20
+const copyMemory = 96 << 20
 
 // writersOf is how many connections apply changes side by side.
 func writersOf(load migration.Load) int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -34,13 +35,18 @@ type message struct {
 	wrong  error
 }
 
-// UnmarshalJSON takes what comes along with a signal, which somebody may have typed:
-// what cannot be read must not vanish, but be refused.
-func (m *message) UnmarshalJSON(data []byte) error {
+// tuneMessage is a tune with what came along with its signal, which somebody may have
+// typed: what cannot be read must not vanish, but be refused.
+func tuneMessage(raw converter.RawValue) message {
+	in := message{name: migration.MessageTune}
+	data := raw.Payload().GetData()
+	if len(data) == 0 {
+		return in
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	m.wrong = decoder.Decode(&m.tuning)
-	return nil
+	in.wrong = decoder.Decode(&in.tuning)
+	return in
 }
 
 // messages are the names that exist both as signal and as update.
@@ -112,14 +118,14 @@ func (m *run) update(ctx workflow.Context, in message) (string, error) {
 func (m *run) signals(ctx workflow.Context, name string) {
 	channel := workflow.GetSignalChannel(ctx, name)
 	for {
-		var in message
-		if name == migration.MessageTune {
-			channel.Receive(ctx, &in)
-		} else {
+		if name != migration.MessageTune {
 			channel.Receive(ctx, nil) // whatever comes along
+			m.signal(ctx, message{name: name})
+			continue
 		}
-		in.name = name // nothing that comes along may change it
-		m.signal(ctx, in)
+		var raw converter.RawValue
+		channel.Receive(ctx, &raw)
+		m.signal(ctx, tuneMessage(raw))
 	}
 }
 

@@ -12,13 +12,13 @@ import (
 )
 
 // signal sends one with Temporal's own command line.
-func (s *stack) signal(id, name string) {
+func (s *stack) signal(id, name string, more ...string) {
 	s.t.Helper()
 	path, err := devstack.Temporal(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(path, "workflow", "signal", "--workflow-id", id, "--name", name)
+	cmd := exec.Command(path, append([]string{"workflow", "signal", "--workflow-id", id, "--name", name}, more...)...)
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.temporal.Address(), "TEMPORAL_CONFIG_FILE=/dev/null")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("signal %s: %v: %s", name, err, out)
@@ -36,6 +36,11 @@ func (s *stack) awaitNotice(id, text string) migration.Status {
 		}
 		return false
 	})
+}
+
+func (s *stack) awaitPace(id string, pace migration.Pace) {
+	s.t.Helper()
+	s.await(id, pace.String(), func(st migration.Status) bool { return st.Pace == pace })
 }
 
 // TestSignals drives a migration with nothing but the temporal command.
@@ -56,10 +61,20 @@ func TestSignals(t *testing.T) {
 	}
 	s.signal(id, migration.MessageExtend)
 	s.awaitNotice(id, "extend refused: ")
+	s.signal(id, migration.MessageTune, "--input", `{"load":"gentle"}`)
+	s.awaitNotice(id, `tune refused: load "gentle": want low, normal or high`)
+	s.signal(id, migration.MessageTune, "--input", "full speed", "--input-meta", "encoding=text/plain")
+	s.awaitNotice(id, "tune refused: it ")
+	s.signal(id, migration.MessageTune)
+	s.awaitNotice(id, "tune refused: it says nothing")
+	s.signal(id, migration.MessageTune, "--input", `{"load":"low"}`)
+	s.awaitPace(id, migration.Pace{Load: migration.LoadLow})
 	s.signal(id, migration.MessageResume)
 	s.awaitPhase(id, migration.Ready)
 	s.signal(id, migration.MessageResume)
 	s.awaitNotice(id, "resume refused: ")
+	s.signal(id, migration.MessageTune, "--input", `{"load":"high","maxRate":"20MB/s"}`)
+	s.awaitPace(id, migration.Pace{Load: migration.LoadHigh, MaxRate: migration.Rate{Bytes: 20e6}})
 	before := s.deadline(id)
 	s.signal(id, migration.MessageExtend)
 	s.await(id, "the timer to be extended", func(st migration.Status) bool { return st.Cutover.Extensions == 1 })

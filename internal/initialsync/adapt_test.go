@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/semaphore"
 
 	"mongoferry/internal/migration"
@@ -119,7 +118,7 @@ func TestMemoryComesBack(t *testing.T) {
 	if err != nil || reserved <= 0 || reserved > 1<<20 {
 		t.Fatalf("reserved %d: %v", reserved, err)
 	}
-	b := batch{documents: make(bson.RawArray, 5000), count: 5}
+	b := batch{bytes: 5000, count: 5}
 	f.read(&b, reserved)
 	if f.held.Load() != copies*5000 || b.held != copies*5000 {
 		t.Errorf("held %d, by the batch %d", f.held.Load(), b.held)
@@ -135,7 +134,7 @@ func TestMemoryComesBack(t *testing.T) {
 	if _, reserved, err = f.ask(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	large := batch{documents: make(bson.RawArray, maxReply), count: 5} // more than was expected
+	large := batch{bytes: maxReply, count: 5} // more than was expected
 	f.read(&large, reserved)
 	f.read(&batch{}, 0)
 	f.close()

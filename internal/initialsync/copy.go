@@ -16,9 +16,9 @@ import (
 
 // batch is documents as read, and the _id of the last.
 type batch struct {
-	documents bson.RawArray
-	count     int64
-	lastID    bson.RawValue
+	documents    bson.RawArray
+	count, bytes int64
+	lastID       bson.RawValue
 	// held is what it has of the memory until it is written.
 	held int64
 }
@@ -75,14 +75,16 @@ func (t *flow) transfer(ctx context.Context, to catalog.Collection) (Progress, e
 			if err := t.wait(ctx, b); err != nil {
 				return err
 			}
+			documents := b.documents
+			b.documents = nil // the message that writes them is as large again
 			began := time.Now()
-			if err := w.insert(ctx, b.documents); err != nil {
+			if err := w.insert(ctx, documents); err != nil {
 				return err
 			}
 			took := time.Since(began)
 			done.LastID = b.lastID
 			done.Documents += b.count
-			done.Bytes += int64(len(b.documents))
+			done.Bytes += b.bytes
 			t.Progress(done)
 			if err := t.written(ctx, b, took); err != nil {
 				return err
@@ -236,7 +238,7 @@ func (t Task) find(last bson.RawValue, documents int32) bson.D {
 
 // inspect counts the documents of a batch by their lengths and finds the last.
 func inspect(documents bson.RawArray) (batch, error) {
-	b := batch{documents: documents}
+	b := batch{documents: documents, bytes: int64(len(documents))}
 	var last bson.Raw
 	rest := []byte(documents)
 	if len(rest) < 5 {

@@ -53,15 +53,15 @@ func (f *flow) ask(ctx context.Context) (n int32, reserved int64, err error) {
 // read takes in what came: its memory is what is left of the reservation.
 func (f *flow) read(b *batch, reserved int64) {
 	if b.count > 0 {
-		f.average = int64(len(b.documents)) / b.count
-		b.held = min(copies*int64(len(b.documents)), reserved)
+		f.average = b.bytes / b.count
+		b.held = min(copies*b.bytes, reserved)
 	}
 	f.release(reserved - b.held)
 }
 
 // written takes in how long an insert took, and rests.
 func (f *flow) written(ctx context.Context, b batch, took time.Duration) error {
-	w := written{documents: int(b.count), bytes: len(b.documents), took: max(took-f.least, 0)}
+	w := written{documents: int(b.count), bytes: int(b.bytes), took: max(took-f.least, 0)}
 	f.size.Store(int64(f.Tuning.next(int(f.size.Load()), w)))
 	f.release(b.held)
 	rest := f.Tuning.rest(w)
@@ -80,7 +80,7 @@ func (f *flow) wait(ctx context.Context, b batch) error {
 	if f.Limit == nil {
 		return nil
 	}
-	return f.Limit.Wait(ctx, b.count, int64(len(b.documents)))
+	return f.Limit.Wait(ctx, b.count, b.bytes)
 }
 
 func (f *flow) acquire(ctx context.Context, n int64) error {

@@ -44,7 +44,7 @@ const stopTimeout = 20 * time.Second
 
 // memoryLimit is where the collector begins to work harder. What a copy holds is
 // large and without pointers, so that this costs little; GOMEMLIMIT overrides it.
-const memoryLimit = 192 << 20
+const memoryLimit = 176 << 20
 
 // LimitMemory bounds the memory of a process that is a worker and little else.
 func LimitMemory() {
