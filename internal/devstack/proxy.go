@@ -17,6 +17,7 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	state proxyState
+	delay time.Duration
 	open  map[net.Conn]bool
 	wg    sync.WaitGroup
 }
@@ -128,8 +129,13 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	ended := make(chan struct{}, 2)
+	delay := p.latency()
 	pump := func(to io.Writer, from io.Reader) {
-		p.pump(to, from)
+		if delay > 0 {
+			p.pumpLate(to, from, delay)
+		} else {
+			p.pump(to, from)
+		}
 		ended <- struct{}{}
 	}
 	go pump(server, client)
