@@ -36,6 +36,9 @@ fuzz: ## fuzzes what reads the source's bytes, FUZZTIME for each
 	@for p in mongodb initialsync replication; do for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' internal/$$p/fuzz_test.go); do \
 		go test ./internal/$$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME); done; done
 
+bench: setup ## measures everything, in under 45 minutes; BENCH=copy, replay, workers or quick a part; BENCH_FLAGS are handed on
+	@go build -o bin/bench ./bench && bin/bench -part "$(BENCH)" $(BENCH_FLAGS)
+
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## checks format, habits, determinism and modules
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	@go vet ./...
@@ -60,4 +63,4 @@ $(TOOLS)/workflowcheck:
 	@mkdir -p $(TOOLS)
 	@cd tools/lint && go build -o $@ go.temporal.io/sdk/contrib/tools/workflowcheck
 
-.PHONY: help setup build demo test soak fuzz lint fmt
+.PHONY: help setup build demo test soak fuzz bench lint fmt

@@ -40,6 +40,8 @@ var allowed = map[string][]string{
 	"internal/devstack/setup": {"internal/devstack"},
 	"internal/seal":           {"internal/migration"},
 	"internal/demo":           {},
+	"bench":                   {"internal/bench", "internal/devstack"},
+	"internal/bench":          append([]string{"workflows", "internal/initialsync", "internal/replication", "internal/devstack", "internal/seal"}, ground...),
 	"internal/migration":      {},
 	"internal/e2e":            {},
 	"internal/growth":         {},
@@ -53,7 +55,7 @@ var allowed = map[string][]string{
 
 // temporal are the packages that may know Temporal.
 var temporal = []string{
-	"workflows", "activities", "worker", "internal/workerapp", "internal/cli", "internal/seal", "internal/devstack", "internal/telemetry",
+	"workflows", "activities", "worker", "internal/workerapp", "internal/cli", "internal/seal", "internal/devstack", "internal/telemetry", "internal/bench",
 }
 
 // TestImports keeps the directions of imports, tests left out.

@@ -1,0 +1,81 @@
+// Package bench measures what a migration costs, against what the same servers can do
+// at best: on the same data in the same run, as ratios, so that the figures mean
+// something on another machine.
+//
+// Everything is real: replica sets, Temporal, worker processes. Data is generated
+// before anything is measured; every measurement begins with the destination's
+// databases dropped and a checkpoint written, and which of the two sides of a ratio
+// comes first changes from repetition to repetition. Ratios are taken within a
+// repetition; what is given is the median over all, and half of the distance between
+// the smallest and the largest as the spread.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"mongoferry/internal/devstack"
+)
+
+// Options say what to measure. Scale makes the data, and what takes a set time,
+// smaller for development. Log is told what goes on.
+type Options struct {
+	Part        string
+	Scale       float64
+	Least, Most int
+	Precision   float64
+	Log         io.Writer
+}
+
+// suite is one run.
+type suite struct {
+	repetition
+	scale   float64
+	on      string
+	results []Result
+}
+
+// Parts are what Part may name, in the order in which all of them run.
+func Parts() []string { return []string{"copy", "replay", "workers", "quick"} }
+
+// Run measures a part, or with "" every part but quick. What was measured before an
+// error is given too.
+func Run(ctx context.Context, o Options) ([]Result, error) {
+	parts := map[string]func(context.Context) error{}
+	s := &suite{repetition: repetition{Least: o.Least, Most: o.Most, Precision: o.Precision, log: o.Log}, scale: o.Scale}
+	parts["copy"], parts["replay"], parts["workers"], parts["quick"] = s.copyPart, s.replayPart, s.workersPart, s.quickPart
+	wanted := []string{o.Part}
+	if o.Part == "" {
+		wanted = slices.DeleteFunc(Parts(), func(p string) bool { return p == "quick" })
+	}
+	for _, name := range wanted {
+		if parts[name] == nil {
+			return nil, fmt.Errorf("no part is called %q: there are %s", name, strings.Join(Parts(), ", "))
+		}
+	}
+	var err error
+	if s.on, err = machine(ctx); err != nil {
+		return nil, err
+	}
+	for _, name := range wanted {
+		if err := parts[name](ctx); err != nil {
+			return s.results, err
+		}
+	}
+	return s.results, nil
+}
+
+// scaled is a count as it is in this run, and never too small to be divided.
+func (s *suite) scaled(n int64) int64 { return max(int64(float64(n)*s.scale), 200) }
+
+// with measures with servers of its own, and keeps what was measured whatever becomes
+// of it.
+func (s *suite) with(ctx context.Context, prefix string, o devstack.ReplicaSetOptions, do func(*rig, *figures) error) error {
+	f := newFigures(prefix)
+	err := withRig(ctx, o, func(r *rig) error { return do(r, f) })
+	s.results = append(s.results, f.results(s.on)...)
+	return err
+}
