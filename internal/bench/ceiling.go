@@ -111,6 +111,10 @@ func (c *ceiling) insertAlone(ctx context.Context) (time.Duration, error) {
 	if err := create(ctx, c.dst, c.ns); err != nil {
 		return 0, err
 	}
+	return c.insertAll(ctx)
+}
+
+func (c *ceiling) insertAll(ctx context.Context) (time.Duration, error) {
 	started := time.Now()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(copiers)

@@ -68,6 +68,10 @@ func reset(ctx context.Context, c *mongodb.Client, databases ...string) error {
 			return fmt.Errorf("drop %s: %w", db, err)
 		}
 	}
+	return checkpoint(ctx, c)
+}
+
+func checkpoint(ctx context.Context, c *mongodb.Client) error {
 	if _, err := c.Run(ctx, "admin", bson.D{{Key: "fsync", Value: 1}}); err != nil {
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}

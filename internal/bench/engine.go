@@ -13,7 +13,6 @@ import (
 	"mongoferry/internal/initialsync"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
-	"mongoferry/internal/namespace"
 	"mongoferry/internal/ownership"
 	"mongoferry/internal/partition"
 	"mongoferry/workflows"
@@ -39,7 +38,7 @@ func copyAlone(ctx context.Context, src, dst *mongodb.Client, id string) (outcom
 	if err := ledger.Claim(ctx, "source", "run"); err != nil {
 		return outcome{}, err
 	}
-	filter, err := namespace.Parse([]string{database + ".*"}, nil, metadata)
+	filter, err := benchFilter()
 	if err != nil {
 		return outcome{}, err
 	}
