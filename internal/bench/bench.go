@@ -36,6 +36,9 @@ type suite struct {
 	scale   float64
 	on      string
 	results []Result
+	// shared are servers for all that is measured, where that is little; nil: each has
+	// its own.
+	shared *rig
 }
 
 // Parts are what Part may name, in the order in which all of them run.
@@ -71,11 +74,16 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 // scaled is a count as it is in this run, and never too small to be divided.
 func (s *suite) scaled(n int64) int64 { return max(int64(float64(n)*s.scale), 200) }
 
-// with measures with servers of its own, and keeps what was measured whatever becomes
-// of it.
+// with measures with servers of its own, or the shared ones made empty, and keeps what
+// was measured whatever becomes of it.
 func (s *suite) with(ctx context.Context, prefix string, o devstack.ReplicaSetOptions, do func(*rig, *figures) error) error {
 	f := newFigures(prefix)
-	err := withRig(ctx, o, func(r *rig) error { return do(r, f) })
-	s.results = append(s.results, f.results(s.on)...)
-	return err
+	defer func() { s.results = append(s.results, f.results(s.on)...) }()
+	if s.shared == nil {
+		return withRig(ctx, o, func(r *rig) error { return do(r, f) })
+	}
+	if err := reset(ctx, s.shared.source, database); err != nil {
+		return err
+	}
+	return do(s.shared, f)
 }

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
@@ -40,7 +41,9 @@ type rig struct {
 	client              client.Client
 	key                 seal.Key
 	queues              int
-	stops               []func() error
+
+	mu    sync.Mutex
+	stops []func() error
 }
 
 // withRig starts servers, and ends them whatever becomes of do.
@@ -48,16 +51,24 @@ func withRig(ctx context.Context, o devstack.ReplicaSetOptions, do func(*rig) er
 	r := &rig{key: seal.NewKey()}
 	defer func() { err = errors.Join(err, r.stop()) }()
 	o.CacheGB, o.OplogMB = cacheGB, oplogMB
-	if r.src, r.source, err = r.serve(ctx, "source", o); err != nil {
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		r.src, r.source, err = r.serve(ctx, "source", o)
+		return err
+	})
+	group.Go(func() (err error) {
+		r.dst, r.destination, err = r.serve(ctx, "destination", o)
+		return err
+	})
+	group.Go(func() (err error) {
+		if r.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{}); err == nil {
+			r.atEnd(r.temporal.Stop)
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	if r.dst, r.destination, err = r.serve(ctx, "destination", o); err != nil {
-		return err
-	}
-	if r.temporal, err = devstack.StartTemporal(ctx, devstack.TemporalOptions{}); err != nil {
-		return err
-	}
-	r.stops = append(r.stops, r.temporal.Stop)
 	r.client, err = client.DialContext(ctx, client.Options{
 		HostPort: r.temporal.Address(), DataConverter: seal.DataConverter(r.key),
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
@@ -65,7 +76,7 @@ func withRig(ctx context.Context, o devstack.ReplicaSetOptions, do func(*rig) er
 	if err != nil {
 		return fmt.Errorf("reach Temporal: %w", err)
 	}
-	r.stops = append(r.stops, func() error { r.client.Close(); return nil })
+	r.atEnd(func() error { r.client.Close(); return nil })
 	return do(r)
 }
 
@@ -75,16 +86,22 @@ func (r *rig) serve(ctx context.Context, side string, o devstack.ReplicaSetOptio
 	if err != nil {
 		return nil, nil, err
 	}
-	r.stops = append(r.stops, set.Stop)
+	r.atEnd(set.Stop)
 	c, err := mongodb.Connect(side, migration.Endpoint{URI: set.URI()})
 	if err != nil {
 		return nil, nil, err
 	}
-	r.stops = append(r.stops, func() error {
+	r.atEnd(func() error {
 		_ = c.Close(context.WithoutCancel(ctx)) // its server ends next
 		return nil
 	})
 	return set, c, nil
+}
+
+func (r *rig) atEnd(stop func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stops = append(r.stops, stop)
 }
 
 // stop ends everything, the last started first.

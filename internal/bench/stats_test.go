@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"os"
 	"testing"
 	"time"
 )
@@ -80,5 +81,28 @@ func TestParseStat(t *testing.T) {
 	}
 	if _, err := parseStat("42 (a) S 1"); err == nil {
 		t.Error("a line without times was read")
+	}
+}
+
+// TestCPUSeconds: the system's two accounts of this process agree, so ticks are taken
+// for what they are.
+func TestCPUSeconds(t *testing.T) {
+	t.Parallel()
+	for start := time.Now(); time.Since(start) < 100*time.Millisecond; { //nolint:revive // it is to use time
+	}
+	before, err := ownUsage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cpuSeconds(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := ownUsage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tick := 2.0 / ticksPerSecond; got < before-tick || got > after+tick {
+		t.Errorf("%v CPU seconds, and %v to %v by getrusage", got, before, after)
 	}
 }
