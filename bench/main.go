@@ -27,18 +27,18 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the program at once; its servers end with it.
-	context.AfterFunc(ctx, stop)
-	err := run(ctx, os.Args[1:])
+	err := run(os.Args[1:])
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once; its servers end with it.
+	context.AfterFunc(ctx, stop)
 	if bench.IsJob() {
 		return bench.DoJob(ctx, os.Stdout)
 	}

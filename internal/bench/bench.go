@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -44,8 +45,8 @@ type suite struct {
 // Parts are what Part may name, in the order in which all of them run.
 func Parts() []string { return []string{"copy", "replay", "workers", "quick"} }
 
-// Run measures a part, or with "" every part but quick. What was measured before an
-// error is given too.
+// Run measures a part, or with "" every part but quick. What was wholly measured before
+// an error is given too.
 func Run(ctx context.Context, o Options) ([]Result, error) {
 	parts := map[string]func(context.Context) error{}
 	s := &suite{repetition: repetition{Least: o.Least, Most: o.Most, Precision: o.Precision, log: o.Log}, scale: o.Scale}
@@ -74,16 +75,24 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 // scaled is a count as it is in this run, and never too small to be divided.
 func (s *suite) scaled(n int64) int64 { return max(int64(float64(n)*s.scale), 200) }
 
-// with measures with servers of its own, or the shared ones made empty, and keeps what
-// was measured whatever becomes of it.
+// with measures with servers of its own, or the shared ones made empty. What was broken
+// off gives no results: they would take the place of better ones.
 func (s *suite) with(ctx context.Context, prefix string, o devstack.ReplicaSetOptions, do func(*rig, *figures) error) error {
 	f := newFigures(prefix)
-	defer func() { s.results = append(s.results, f.results(s.on)...) }()
+	err := s.lend(ctx, o, func(r *rig) error { return do(r, f) })
+	if err == nil {
+		s.results = append(s.results, f.results(s.on)...)
+	}
+	debug.FreeOSMemory() // the data held for this must not squeeze the next servers
+	return err
+}
+
+func (s *suite) lend(ctx context.Context, o devstack.ReplicaSetOptions, do func(*rig) error) error {
 	if s.shared == nil {
-		return withRig(ctx, o, func(r *rig) error { return do(r, f) })
+		return withRig(ctx, o, do)
 	}
 	if err := reset(ctx, s.shared.source, database); err != nil {
 		return err
 	}
-	return do(s.shared, f)
+	return do(s.shared)
 }

@@ -77,3 +77,16 @@ func checkpoint(ctx context.Context, c *mongodb.Client) error {
 	}
 	return nil
 }
+
+// holds wants so many documents in the database: what was not copied was not copied
+// fast.
+func holds(ctx context.Context, c *mongodb.Client, documents int64) error {
+	reply, err := c.Run(ctx, database, bson.D{{Key: "dbStats", Value: 1}})
+	if err != nil {
+		return err
+	}
+	if n, _ := reply.Lookup("objects").AsInt64OK(); n != documents {
+		return fmt.Errorf("the %s holds %d documents, and should hold %d", c.Name(), n, documents)
+	}
+	return nil
+}

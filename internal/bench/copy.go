@@ -27,7 +27,7 @@ func oneKB(documents int64) dataset {
 func (s *suite) copySets() []copySet {
 	return []copySet{
 		{
-			dataset: oneKB(s.scaled(2_000_000)), limit: 6 * time.Minute,
+			dataset: oneKB(s.scaled(2_000_000)), limit: 5 * time.Minute,
 			ratio: atLeast(0.9), indexed: atLeast(1), memory: atMost(256), temporalShare: atMost(3),
 		},
 		{
@@ -74,6 +74,9 @@ func (s *suite) copySet(ctx context.Context, prefix string, set copySet) error {
 			}
 			for i := range steps {
 				if err := steps[(i+n)%len(steps)](); err != nil {
+					return err
+				}
+				if err := holds(ctx, r.destination, set.documents); err != nil {
 					return err
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"mongoferry/internal/devstack"
 )
 
-const latencyLimit = 6 * time.Minute
+const latencyLimit = 5 * time.Minute
 
 var (
 	// crews are how many workers share a copy.
@@ -22,7 +22,7 @@ var (
 // both servers are reached through proxies on loopback, also without a delay, so that
 // what the proxy itself costs is in every figure.
 func (s *suite) workersPart(ctx context.Context) error {
-	set := dataset{name: "1KB", documents: s.scaled(600_000), size: 1000}
+	set := dataset{name: "1KB", documents: s.scaled(1_000_000), size: 1000}
 	return s.with(ctx, "workers.", devstack.ReplicaSetOptions{}, func(r *rig, f *figures) (err error) {
 		if err := fill(ctx, r.source, collection, set); err != nil {
 			return err
@@ -37,7 +37,7 @@ func (s *suite) workersPart(ctx context.Context) error {
 			for i := range len(crews) * len(roundTrips) {
 				i = (i + n) % (len(crews) * len(roundTrips))
 				workers, roundTrip := crews[i/len(roundTrips)], roundTrips[i%len(roundTrips)]
-				if took[far(workers, roundTrip)], err = d.copy(ctx, workers, roundTrip); err != nil {
+				if took[far(workers, roundTrip)], err = d.copy(ctx, set.documents, workers, roundTrip); err != nil {
 					return fmt.Errorf("%d workers at %s: %w", workers, roundTrip, err)
 				}
 			}
@@ -93,7 +93,7 @@ func (r *rig) atADistance() (*distance, error) {
 func (d *distance) stop() error { return errors.Join(d.source.Stop(), d.destination.Stop()) }
 
 // copy is how long the copy takes so many workers, with the servers so far away.
-func (d *distance) copy(ctx context.Context, workers int, roundTrip time.Duration) (time.Duration, error) {
+func (d *distance) copy(ctx context.Context, documents int64, workers int, roundTrip time.Duration) (time.Duration, error) {
 	if err := d.reset(ctx); err != nil {
 		return 0, err
 	}
@@ -110,5 +110,8 @@ func (d *distance) copy(ctx context.Context, workers int, roundTrip time.Duratio
 	if err != nil {
 		return 0, c.failed(err)
 	}
-	return v.took(actCopy), d.abandon(ctx, v, c)
+	if err := errors.Join(d.abandon(ctx, v, c), holds(ctx, d.rig.destination, documents)); err != nil {
+		return 0, err
+	}
+	return v.took(actCopy), nil
 }

@@ -44,7 +44,7 @@ func TestQuick(t *testing.T) {
 
 func TestUnknownPart(t *testing.T) {
 	t.Parallel()
-	if _, err := Run(t.Context(), Options{Part: "cpoy", Scale: 1, Log: t.Output()}); err == nil {
+	if _, err := Run(t.Context(), Options{Part: "copies", Scale: 1, Log: t.Output()}); err == nil {
 		t.Error("a part that does not exist was measured")
 	}
 }

@@ -17,7 +17,7 @@ import (
 const (
 	// smallDocuments is how many documents of 200 bytes a small collection holds.
 	smallDocuments = 20
-	smallLimit     = 9 * time.Minute
+	smallLimit     = 7 * time.Minute
 )
 
 // smallCollections measures thousands of small collections, each with an index,
@@ -42,6 +42,9 @@ func (s *suite) smallCollections(ctx context.Context) error {
 			}
 			for i := range steps {
 				if err := steps[(i+turn)%len(steps)](); err != nil {
+					return err
+				}
+				if err := holds(ctx, r.destination, int64(n*smallDocuments)); err != nil {
 					return err
 				}
 			}

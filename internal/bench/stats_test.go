@@ -88,7 +88,7 @@ func TestParseStat(t *testing.T) {
 // for what they are.
 func TestCPUSeconds(t *testing.T) {
 	t.Parallel()
-	for start := time.Now(); time.Since(start) < 100*time.Millisecond; { //nolint:revive // it is to use time
+	for start := time.Now(); time.Since(start) < 100*time.Millisecond; { // it is to use time
 	}
 	before, err := ownUsage()
 	if err != nil {
