@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 
 	"mongoferry/internal/bench"
@@ -49,9 +50,16 @@ func run(args []string) error {
 	fs.IntVar(&o.Least, "least", 3, "fewest repetitions")
 	fs.IntVar(&o.Most, "most", 5, "most repetitions")
 	fs.Float64Var(&o.Precision, "precision", 0.03, "spread by median at which it is not repeated more often")
+	only := fs.String("only", "", "`REGEXP` that the beginning of the names is to match, such as ^copy.1KB or ^replay.(mixed|lag)")
 	out := fs.String("out", "", "`FILE` of results (with scale 1 bench/results/latest.json)")
 	if err := fs.Parse(args); err != nil {
 		return err
+	}
+	if *only != "" {
+		var err error
+		if o.Only, err = regexp.Compile(*only); err != nil {
+			return fmt.Errorf("-only: %w", err)
+		}
 	}
 	if *out == "" && o.Scale == 1 {
 		*out = "bench/results/latest.json"

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -21,10 +22,12 @@ import (
 	"mongoferry/internal/devstack"
 )
 
-// Options say what to measure. Scale makes the data, and what takes a set time,
+// Options say what to measure: of the part, what Only matches the beginning of the names
+// of, nil for all. Scale makes the data, and what takes a set time,
 // smaller for development. Log is told what goes on.
 type Options struct {
 	Part        string
+	Only        *regexp.Regexp
 	Scale       float64
 	Least, Most int
 	Precision   float64
@@ -35,6 +38,7 @@ type Options struct {
 type suite struct {
 	repetition
 	scale   float64
+	only    *regexp.Regexp
 	on      string
 	results []Result
 	// shared are servers for all that is measured, where that is little; nil: each has
@@ -49,7 +53,7 @@ func Parts() []string { return []string{"copy", "replay", "workers", "quick"} }
 // an error is given too.
 func Run(ctx context.Context, o Options) ([]Result, error) {
 	parts := map[string]func(context.Context) error{}
-	s := &suite{repetition: repetition{Least: o.Least, Most: o.Most, Precision: o.Precision, log: o.Log}, scale: o.Scale}
+	s := &suite{repetition: repetition{Least: o.Least, Most: o.Most, Precision: o.Precision, log: o.Log}, scale: o.Scale, only: o.Only}
 	parts["copy"], parts["replay"], parts["workers"], parts["quick"] = s.copyPart, s.replayPart, s.workersPart, s.quickPart
 	wanted := []string{o.Part}
 	if o.Part == "" {
@@ -78,6 +82,9 @@ func (s *suite) scaled(n int64) int64 { return max(int64(float64(n)*s.scale), 20
 // with measures with servers of its own, or the shared ones made empty. What was broken
 // off gives no results: they would take the place of better ones.
 func (s *suite) with(ctx context.Context, prefix string, o devstack.ReplicaSetOptions, do func(*rig, *figures) error) error {
+	if s.only != nil && !s.only.MatchString(prefix) {
+		return nil
+	}
 	f := newFigures(prefix)
 	err := s.lend(ctx, o, func(r *rig) error { return do(r, f) })
 	if err == nil {

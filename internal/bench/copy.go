@@ -107,6 +107,7 @@ func noteCopy(f *figures, set copySet, c *ceiling, best bareCopy, engine engineC
 	f.add("engine", per(float64(n), engine.seconds), "documents/s", nil, "the copy by the engine alone, without Temporal")
 	f.add("temporal", 100*per(tool.allCPU-engine.allCPU, engine.allCPU), "% of CPU s", set.temporalShare,
 		"what all processes use more than with the engine alone, from the preparation to the last index")
+	f.add("temporal_server", 100*per(tool.serverCPU, tool.allCPU), "% of CPU s", nil, "Temporal's own process, of all")
 }
 
 // bareCopy is how long reading, writing and building take, each alone.
@@ -151,7 +152,10 @@ type toolCopy struct {
 	// copied is the copy alone, indexed with the index builds, whole until it has
 	// caught up.
 	copied, indexes, indexed, whole time.Duration
-	workerCPU, allCPU, memory       float64
+	// CPU seconds: the worker's in the copy, Temporal's and those of all processes from
+	// the preparation to the last index.
+	workerCPU, serverCPU, allCPU float64
+	memory                       float64
 }
 
 func (r *rig) toolCopy(ctx context.Context) (t toolCopy, err error) {
@@ -163,12 +167,13 @@ func (r *rig) toolCopy(ctx context.Context) (t toolCopy, err error) {
 		return t, err
 	}
 	worker := c.workers[0]
-	own, all := measure(worker), measure(r.src.Process(), r.dst.Process(), r.temporal.Process(), worker)
+	own, server := measure(worker), measure(r.temporal.Process())
+	all := measure(r.src.Process(), r.dst.Process(), r.temporal.Process(), worker)
 	v, err := r.begin(ctx, c, r.src.URI(), r.dst.URI())
 	if err == nil {
 		err = v.follow(finished(actApply, 1))
 	}
-	for _, end := range []func() error{own.done, all.done} {
+	for _, end := range []func() error{own.done, server.done, all.done} {
 		if stopped := end(); err == nil {
 			err = stopped
 		}
@@ -187,6 +192,6 @@ func (r *rig) toolCopy(ctx context.Context) (t toolCopy, err error) {
 	prepared, _ := v.span(actPrepare)
 	_, caughtUp := v.span(actApply)
 	t.copied, t.indexes, t.indexed, t.whole = to.Sub(from), v.took(actIndex), end.Sub(from), caughtUp.Sub(v.started)
-	t.workerCPU, t.allCPU = own.between(from, to), all.between(prepared, end)
+	t.workerCPU, t.serverCPU, t.allCPU = own.between(from, to), server.between(prepared, end), all.between(prepared, end)
 	return t, r.abandon(ctx, v, c)
 }

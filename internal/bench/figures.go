@@ -48,7 +48,7 @@ func (f *figures) results(on string) []Result {
 	for _, name := range f.order {
 		known := f.byName[name]
 		r := Result{
-			Name: name, Value: known.values.median(), Unit: known.unit, Spread: known.values.spread(),
+			Name: name, Value: significant(known.values.median()), Unit: known.unit, Spread: significant(known.values.spread()),
 			Repeats: len(known.values), About: known.about, Target: known.target, On: on, At: at,
 		}
 		if r.Target != nil {

@@ -37,7 +37,9 @@ type outcome struct {
 	Documents    int64
 	Events       int64
 	CPU          float64
-	Error        string
+	// Memory is the most in use, in MB.
+	Memory float64
+	Error  string
 }
 
 // IsJob says whether this process was started to do a job: call DoJob then, and
@@ -54,7 +56,7 @@ func DoJob(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		result.Error = err.Error()
 	}
-	if result.CPU, err = ownUsage(); err != nil {
+	if result.CPU, result.Memory, err = ownUsage(); err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(result)

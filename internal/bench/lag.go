@@ -27,13 +27,13 @@ var shares = []int{25, 50, 75}
 // steadyLag measures, with a worker and a workflow, how far the destination is behind
 // under steady writes, and how fast they catch up with a history after a pause.
 func (s *suite) steadyLag(ctx context.Context) error {
-	speed := s.replaySpeed()
-	if speed == 0 {
-		return errors.New("steady lag: the speed of the replay is not known")
-	}
 	set, operations := replayed(s.scaled(200_000)), s.scaled(400_000)
 	duration := max(time.Duration(s.scale*float64(steadyFor)), 2*time.Second)
 	return s.with(ctx, "replay.lag.", devstack.ReplicaSetOptions{}, func(r *rig, f *figures) error {
+		speed := s.replaySpeed()
+		if speed == 0 {
+			return errors.New("steady lag: measure replay.mixed in the same run, by whose speed the rates are")
+		}
 		return s.repeat(f, "50.p99", steadyLimit, func(int) error {
 			l, err := r.keepInSync(ctx, set)
 			if err != nil {

@@ -51,7 +51,7 @@ func (s *suite) smallCollections(ctx context.Context) error {
 			f.add("ratio", per(best.all().Seconds(), tool.all.Seconds()), "of bare commands", atLeast(0.8),
 				"collections a second, by those of bare create, insert and createIndexes commands")
 			f.add("rate", rate(int64(n), tool.all), "collections/s", nil, "from the start of the preparation to the last index")
-			f.add("bare", rate(int64(n), best.all()), "collections/s", nil, "bare create, insert and createIndexes, as many side by side")
+			f.add("bare", rate(int64(n), best.all()), "collections/s", nil, "bare create, insert and createIndexes, four side by side")
 			f.add("bare_create", rate(int64(n), best.create), "collections/s", nil, "the bare create commands alone")
 			f.add("prepare", tool.prepare.Seconds(), "s", nil, "the tool reads the catalog, creates and plans")
 			f.add("copy", tool.copy.Seconds(), "s", nil, "the tool copies")
@@ -73,21 +73,20 @@ func makeCollections(ctx context.Context, c *mongodb.Client, n int) (b smallBest
 	documents, _ := newMaker(1, 200).array(0, smallDocuments)
 	steps := []struct {
 		took *time.Duration
-		many int
 		do   func(context.Context, migration.Namespace) error
 	}{
-		{&b.create, creators, func(ctx context.Context, ns migration.Namespace) error { return create(ctx, c, ns) }},
-		{&b.insert, copiers, func(ctx context.Context, ns migration.Namespace) error {
+		{&b.create, func(ctx context.Context, ns migration.Namespace) error { return create(ctx, c, ns) }},
+		{&b.insert, func(ctx context.Context, ns migration.Namespace) error {
 			return insert(ctx, c, ns, documents, durable)
 		}},
-		{&b.index, builders, func(ctx context.Context, ns migration.Namespace) error {
+		{&b.index, func(ctx context.Context, ns migration.Namespace) error {
 			return buildIndexes(ctx, c, ns, []bson.D{{{Key: "customer", Value: 1}}})
 		}},
 	}
 	for _, s := range steps {
 		started := time.Now()
 		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(s.many)
+		group.SetLimit(copiers)
 		for i := range n {
 			group.Go(func() error {
 				return s.do(groupCtx, migration.Namespace{DB: database, Collection: fmt.Sprintf("c%05d", i)})

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -44,3 +45,12 @@ func per(amount, by float64) float64 {
 
 // rate is an amount a second.
 func rate(amount int64, took time.Duration) float64 { return per(float64(amount), took.Seconds()) }
+
+// significant leaves four digits: more than any spread allows for.
+func significant(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}

@@ -38,6 +38,15 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+func TestSignificant(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]float64{0: 0, 0.123456: 0.1235, -1.00049: -1, 123456: 123500} {
+		if got := significant(v); math.Abs(got-want) > 1e-9*math.Abs(want) {
+			t.Errorf("%v becomes %v, want %v", v, got, want)
+		}
+	}
+}
+
 // TestEnough: as often as asked for, and no longer than there is time.
 func TestEnough(t *testing.T) {
 	t.Parallel()
@@ -90,7 +99,7 @@ func TestCPUSeconds(t *testing.T) {
 	t.Parallel()
 	for start := time.Now(); time.Since(start) < 100*time.Millisecond; { // it is to use time
 	}
-	before, err := ownUsage()
+	before, _, err := ownUsage()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +107,12 @@ func TestCPUSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := ownUsage()
+	after, memory, err := ownUsage()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if memory < 5 || memory > 4000 {
+		t.Errorf("%v MB of memory in use", memory)
 	}
 	if tick := 2.0 / ticksPerSecond; got < before-tick || got > after+tick {
 		t.Errorf("%v CPU seconds, and %v to %v by getrusage", got, before, after)

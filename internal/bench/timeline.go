@@ -116,7 +116,11 @@ type voyage struct {
 	*timeline
 	id      string
 	started time.Time
+	cancel  context.CancelFunc
 }
+
+// voyagePatience bounds a migration: one that is stuck tries for ever.
+const voyagePatience = 20 * time.Minute
 
 // begin starts a migration between two addresses.
 func (r *rig) begin(ctx context.Context, c *crew, source, destination string) (*voyage, error) {
@@ -130,8 +134,10 @@ func (r *rig) begin(ctx context.Context, c *crew, source, destination string) (*
 	if err != nil {
 		return nil, fmt.Errorf("start a migration: %w", err)
 	}
+	following, cancel := context.WithTimeout(ctx, voyagePatience)
+	v.cancel = cancel
 	v.timeline = &timeline{
-		events: r.client.GetWorkflowHistory(ctx, v.id, "", true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT),
+		events: r.client.GetWorkflowHistory(following, v.id, "", true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT),
 		steps:  map[int64]*step{},
 	}
 	return v, nil
@@ -140,6 +146,7 @@ func (r *rig) begin(ctx context.Context, c *crew, source, destination string) (*
 // abandon ends a migration that has shown what there was to see, as nobody should who
 // wants to keep anything of it: what it leaves is dropped.
 func (r *rig) abandon(ctx context.Context, v *voyage, c *crew) error {
+	v.cancel()
 	if err := r.client.TerminateWorkflow(ctx, v.id, "", "measured"); err != nil {
 		return fmt.Errorf("end a migration: %w", err)
 	}
