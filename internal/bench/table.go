@@ -12,7 +12,7 @@ import (
 func Table(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	last := ""
-	_, _ = fmt.Fprintln(t, "\tMEDIAN\t±\tUNIT\tTARGET\tREACHED\tRUNS\t") // Flush tells
+	_, _ = fmt.Fprintln(t, "\tMEDIAN\t±\tUNIT\tTARGET\tREACHED\tRUNS\tABOUT") // Flush tells
 	for _, r := range results {
 		if g := group(r.Name); g != last && last != "" {
 			_, _ = fmt.Fprintln(t, "\t\t\t\t\t\t\t") // Flush tells
