@@ -139,12 +139,11 @@ func (r *rig) engineCopy(ctx context.Context) (engineCopy, error) {
 		return engineCopy{}, err
 	}
 	m := measure(r.src.Process(), r.dst.Process())
-	started := time.Now()
 	o, err := r.delegate(ctx, job{Kind: jobCopy, ID: "engine"})
 	if stopped := m.done(); err == nil {
 		err = stopped
 	}
-	return engineCopy{seconds: o.Seconds, allCPU: m.between(started, time.Now()) + o.CPU}, err
+	return engineCopy{seconds: o.Seconds, allCPU: m.between(o.Began, o.Ended) + o.CPU}, err
 }
 
 // toolCopy is the copy as an operator has it: by a workflow and a worker.

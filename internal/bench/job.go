@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
@@ -31,7 +32,9 @@ type job struct {
 
 // outcome is what a job has taken. Error is why it failed.
 type outcome struct {
-	Seconds float64
+	// Began and Ended are when the job did, CPU the process's own meanwhile.
+	Began, Ended time.Time
+	Seconds      float64
 	// IndexSeconds is how long the indexes took after that.
 	IndexSeconds float64
 	Documents    int64
@@ -52,13 +55,21 @@ func DoJob(ctx context.Context, out io.Writer) error {
 	if err := json.Unmarshal([]byte(os.Getenv(jobVariable)), &j); err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
+	// A worker's start is not measured, and neither is this one's.
+	began := time.Now()
+	before, _, err := ownUsage()
+	if err != nil {
+		return err
+	}
 	result, err := j.do(ctx)
 	if err != nil {
 		result.Error = err.Error()
 	}
+	result.Began, result.Ended = began, time.Now()
 	if result.CPU, result.Memory, err = ownUsage(); err != nil {
 		return err
 	}
+	result.CPU -= before
 	return json.NewEncoder(out).Encode(result)
 }
 
