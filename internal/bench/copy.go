@@ -184,10 +184,7 @@ func (r *rig) toolCopy(ctx context.Context) (t toolCopy, err error) {
 		return t, err
 	}
 	from, to := v.span(actCopy)
-	_, end := v.span(actIndex)
-	if end.IsZero() {
-		end = to
-	}
+	end := v.copied()
 	prepared, _ := v.span(actPrepare)
 	_, caughtUp := v.span(actApply)
 	t.copied, t.indexes, t.indexed, t.whole = to.Sub(from), v.took(actIndex), end.Sub(from), caughtUp.Sub(v.started)

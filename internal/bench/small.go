@@ -126,7 +126,6 @@ func (r *rig) smallTool(ctx context.Context) (t smallTool, err error) {
 	}
 	t.prepare, t.copy, t.indexes = v.took(actPrepare), v.took(actCopy), v.took(actIndex)
 	from, _ := v.span(actPrepare)
-	_, to := v.span(actIndex)
-	t.all = to.Sub(from)
+	t.all = v.copied().Sub(from)
 	return t, r.abandon(ctx, v, c)
 }

@@ -105,6 +105,15 @@ func (t *timeline) span(kind string) (from, to time.Time) {
 	return from, to
 }
 
+// copied is the end of the copy with its indexes, if there are any to build.
+func (t *timeline) copied() time.Time {
+	_, copied := t.span(actCopy)
+	if _, indexed := t.span(actIndex); indexed.After(copied) {
+		return indexed
+	}
+	return copied
+}
+
 // took is how long a kind of activities took together, from the first start on.
 func (t *timeline) took(kind string) time.Duration {
 	from, to := t.span(kind)

@@ -43,6 +43,9 @@ func TestTimeline(t *testing.T) {
 	if got := line.took(actCopy); got != 7*time.Second {
 		t.Errorf("the copy took %s", got)
 	}
+	if got := line.copied(); !got.Equal(base.Add(9 * time.Second)) {
+		t.Errorf("the copy ended at %s", got)
+	}
 	if line.took(actIndex) != 0 || line.took(actApply) != 0 {
 		t.Error("what has not ended took time")
 	}
