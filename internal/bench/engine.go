@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/initialsync"
@@ -20,6 +21,9 @@ import (
 
 // jobCopy is the copy without Temporal.
 const jobCopy = "copy"
+
+// copyMemory bounds what is held of batches under way, as in a worker.
+const copyMemory = 96 << 20
 
 func workflowInput(spec migration.Spec) workflows.Input { return workflows.Input{Spec: spec} }
 
@@ -57,7 +61,7 @@ func copyAlone(ctx context.Context, src, dst *mongodb.Client, id string) (outcom
 	if err := partition.Store(ctx, dst, metadata, units); err != nil {
 		return outcome{}, err
 	}
-	e := engine{src: src, dst: dst, ledger: ledger, cols: cols, after: start.OpTime}
+	e := engine{src: src, dst: dst, ledger: ledger, cols: cols, after: start.OpTime, memory: semaphore.NewWeighted(copyMemory)}
 	started := time.Now()
 	if err := e.copyUnits(ctx, units); err != nil {
 		return outcome{}, err
@@ -95,6 +99,7 @@ type engine struct {
 	ledger   *ownership.Ledger
 	cols     *catalog.Map
 	after    migration.OpTime
+	memory   *semaphore.Weighted
 }
 
 func (e engine) copyUnits(ctx context.Context, units []partition.Unit) error {
@@ -114,7 +119,7 @@ func (e engine) copyUnit(ctx context.Context, u partition.Unit) error {
 	slot := mongodb.NewSlot(e.dst, zap.NewNop(), metadata, attempt.SlotName(fmt.Sprintf("copy %d", u.ID)), attempt.Epoch)
 	for _, p := range u.Parts {
 		_, err := initialsync.Copy(ctx, initialsync.Task{
-			Source: e.src, Destination: e.dst, Log: zap.NewNop(), Map: e.cols, Part: p, After: e.after, Slot: slot,
+			Source: e.src, Destination: e.dst, Log: zap.NewNop(), Map: e.cols, Part: p, After: e.after, Slot: slot, Memory: e.memory,
 			Progress: func(initialsync.Progress) {},
 		})
 		if err != nil {
