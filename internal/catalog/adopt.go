@@ -44,6 +44,9 @@ func (ch *Changer) Adopt(ctx context.Context, src *mongodb.Client, c Collection,
 	}
 	if there == nil {
 		// Its end is in the stream, and nothing before it matters.
+		if err := ch.dropBegun(ctx, c); err != nil {
+			return err
+		}
 		return ch.done(ctx, update{})
 	}
 	if known, ok := ch.Map.ByUUID(c.UUID); ok {
@@ -69,6 +72,21 @@ func (ch *Changer) Adopt(ctx context.Context, src *mongodb.Client, c Collection,
 	}
 	copied.SafeAfter = safeAfter
 	return ch.build(ctx, copied)
+}
+
+// dropBegun drops what an interrupted run may have made for a collection that is
+// gone from the source since: one of its name that the map does not know, and that is
+// empty, since nothing is written to such a one. What the map knows goes with its end.
+func (ch *Changer) dropBegun(ctx context.Context, c Collection) error {
+	have, err := Find(ctx, ch.Destination, c.NS)
+	if err != nil || have == nil || have.Kind != KindCollection || ch.Map.made(have.UUID) {
+		return err
+	}
+	if n, err := exactCount(ctx, ch.Destination, *have); err != nil || n > 0 {
+		return err
+	}
+	have.Dest = have.UUID
+	return Drop(ctx, ch.Destination, *have)
 }
 
 // pollClones is how often awaitClones looks.

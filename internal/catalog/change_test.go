@@ -205,3 +205,34 @@ func TestCompare(t *testing.T) {
 		t.Errorf("found %v", diffs)
 	}
 }
+
+// TestAdoptAfterItsEnd: a run that was killed as it had made a collection leaves it
+// without a word in the map. When the source has dropped its own meanwhile, nothing
+// stays; one with documents is somebody else's.
+func TestAdoptAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	src, dst, m := pair(t)
+	ch := Changer{Destination: dst, Map: m}
+	for name, left := range map[string]bool{"empty": false, "theirs": true, "known": true, "none": false} {
+		ns := migration.Namespace{DB: t.Name(), Collection: name}
+		gone := Collection{UUID: UUID{4}, NS: ns, Kind: KindCollection, Options: marshal(t, bson.D{e("capped", true), e("size", 4096)})}
+		switch name {
+		case "theirs":
+			insert(t, dst, ns, bson.D{e("_id", 1)})
+		case "known":
+			if err := ch.Create(t.Context(), Collection{UUID: UUID{5}, NS: ns, Kind: KindCollection}); err != nil {
+				t.Fatal(err)
+			}
+		case "empty":
+			if _, err := Create(t.Context(), dst, gone); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := ch.Adopt(t.Context(), src, gone, UUID{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if have, err := Find(t.Context(), dst, ns); err != nil || (have != nil) != left {
+			t.Errorf("%s: left %v, %v", name, have, err)
+		}
+	}
+}

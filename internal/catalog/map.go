@@ -276,6 +276,18 @@ func (m *Map) ByUUID(u UUID) (Collection, bool) {
 	return c, ok
 }
 
+// made says whether a collection of the destination is one that the map knows.
+func (m *Map) made(dest UUID) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, c := range m.byUUID {
+		if c.Dest == dest {
+			return true
+		}
+	}
+	return false
+}
+
 // View finds a view by its name.
 func (m *Map) View(ns migration.Namespace) (Collection, bool) {
 	m.mu.RLock()
