@@ -26,9 +26,9 @@ const (
 )
 
 // TestRandomHistories applies lives made up from a seed: once, again from the
-// start, and by an attempt that is killed at some command and its successor. A
-// life that ends in a difference is saved as a scenario, after leaving out what
-// the difference does not need.
+// start, and by an attempt that is killed at some command and its successor; then
+// what was put off is restored. A life that ends in a difference is saved as a
+// scenario, after leaving out what the difference does not need.
 func TestRandomHistories(t *testing.T) {
 	t.Parallel()
 	seed, lives := firstSeed(t), randomLives
@@ -111,6 +111,7 @@ func applyThreeWays(r *rehearsal, seed uint64) {
 	for range 2 {
 		r.killedAfter(pick.IntN(int(counter.commands.Load())), pick.IntN(2) == 0)
 	}
+	r.restored()
 }
 
 // killedAfter applies with an attempt that is killed after n commands, and with

@@ -13,14 +13,15 @@ import (
 const scenarios = "../../testdata/scenarios"
 
 // TestScenarios applies the history of every scenario, and then again from its
-// start, as an attempt does that knows of no other. MONGOFERRY_SCENARIO is a
-// pattern of those wanted.
+// start, as an attempt does that knows of no other; and ends it as a cutover does.
+// MONGOFERRY_SCENARIO is a pattern of those wanted.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	eachScenario(t, func(t *testing.T, s scenario.Scenario) {
 		r := rehearseScenario(t, s)
 		r.reset()
 		r.applyTwice(nil)
+		r.restored()
 	})
 }
 
