@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"mongoferry/internal/migration"
@@ -48,6 +50,45 @@ func (r *randomRun) awaitWork(steps ...string) {
 		}
 	}
 	r.t.Fatalf("the worker was never at any of %v", steps)
+}
+
+// smallLag is how far the destination may be behind, in seconds, when a cutover is to
+// come through.
+const smallLag = 5
+
+// awaitSmallLag waits until a ready migration is close behind the source. What the
+// workflow knows of the lag is as old as the last slice that came to its end; the
+// position is in the heartbeats too.
+func (r *randomRun) awaitSmallLag() {
+	r.t.Helper()
+	var st migration.Status
+	for end := time.Now().Add(r.patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		now := r.lastWrite()
+		code, out, errs := r.starter("status", r.id, "-o", "json")
+		if err := json.Unmarshal([]byte(out), &st); err != nil || code != 0 {
+			r.t.Fatalf("status: exit code %d: %s%s", code, out, errs)
+		}
+		if st.Phase == migration.Ready && int64(now)-int64(st.Replication.LastAppliedOpTime.T) <= smallLag {
+			return
+		}
+	}
+	r.t.Fatalf("the destination does not catch up: %+v", st)
+}
+
+// lastWrite is the second of the last write to the source.
+func (r *randomRun) lastWrite() uint32 {
+	r.t.Helper()
+	var hello struct {
+		LastWrite struct {
+			OpTime struct {
+				TS bson.Timestamp `bson:"ts"`
+			} `bson:"opTime"`
+		} `bson:"lastWrite"`
+	}
+	if err := r.source.Database("admin").RunCommand(context.Background(), bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
+		r.t.Fatal(err)
+	}
+	return hello.LastWrite.OpTime.TS.T
 }
 
 // after lets a random time pass, up to the most given.

@@ -154,12 +154,13 @@ func (r *randomRun) live() {
 	for end := time.Now().Add(r.length); time.Now().Before(end); {
 		if r.choose.IntN(2) == 0 { // so that the lag does not grow for ever
 			r.calm.Store(true)
-			r.await(r.id, "a small lag", func(st migration.Status) bool { return st.Cutover.Allowed })
+			r.awaitSmallLag()
 			r.calm.Store(false)
 		}
 		r.killWhile(4*time.Second, stepCopy, stepIndexes, stepApply, stepLook)
 	}
 	r.calm.Store(true)
+	r.awaitSmallLag()
 	for range r.cutoverKills {
 		r.killInCutover()
 	}
