@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/devstack"
 	"mongoferry/internal/migration"
 )
 
@@ -129,5 +130,53 @@ func TestWriteAllStopped(t *testing.T) {
 	// It would wait for an open transaction.
 	if _, err := free.Run(t.Context(), t.Name(), bson.D{{Key: "drop", Value: "c"}, {Key: "maxTimeMS", Value: 5000}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteAllSentAgain: when nobody knows whether a transaction was committed, all
+// is sent again, which changes nothing if it was.
+func TestWriteAllSentAgain(t *testing.T) {
+	t.Parallel()
+	c := server(t)
+	insert(t, c, bson.D{{Key: "_id", Value: "before"}})
+	s := slot(t, c, 1)
+	commands := []Command{many(t, 0), many(t, 100)}
+	if _, err := s.transact(t.Context(), commands); err != nil {
+		t.Fatal(err)
+	}
+	s.passOver = 1
+	replies, err := s.WriteAll(t.Context(), commands)
+	if err != nil || len(replies[0].Errors) != worthTransacting || !replies[1].Errors[0].SameID() {
+		t.Errorf("got %+v, %v", replies, err)
+	}
+	if got := len(contents(t, c)); got != 2*worthTransacting+1 {
+		t.Errorf("%d documents", got)
+	}
+}
+
+// TestWriteAllOverElections: another primary is elected before each command of a
+// transaction; everything is there in the end.
+func TestWriteAllOverElections(t *testing.T) {
+	t.Parallel()
+	set := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "elects", Members: 3})
+	free := dial(t, set.URI())
+	insert(t, free, bson.D{{Key: "_id", Value: "before"}})
+	gate := &counter{}
+	s := slot(t, free.WithGate(gate), 1)
+	for at := 1; at <= 3; at++ {
+		gate.n, gate.at = 0, at
+		gate.do = func() {
+			if _, err := set.StepDown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		replies, err := s.WriteAll(t.Context(), []Command{many(t, 1000*at), many(t, 1000*at+100)})
+		if err != nil || replies[0].N != worthTransacting || replies[1].N != worthTransacting {
+			t.Errorf("before command %d: %+v, %v", at, replies, err)
+		}
+		s.passOver = 0
+	}
+	if got := len(contents(t, free)); got != 3*2*worthTransacting+1 {
+		t.Errorf("%d documents", got)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Bounds of what is written at once. A single statement may exceed the bytes. Much
 // more would fill the cache of a small server with what is not committed yet.
 const (
-	maxStatements = 2000
+	maxStatements = 1000
 	maxBytes      = 4 << 20
 )
 
