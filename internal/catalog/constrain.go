@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -65,7 +66,7 @@ func stands(m *Map) []stand {
 // twin are built where the collection is small; elsewhere the twin refuses them.
 // What the destination refuses to build is left to Restore, which reports it.
 func Constrain(ctx context.Context, dst *mongodb.Client, m *Map) error {
-	for _, s := range stands(m) {
+	err := atOnce(ctx, byCollection(stands(m)), func(ctx context.Context, s stand) error {
 		built := false
 		if s.byTwin() {
 			var err error
@@ -74,13 +75,49 @@ func Constrain(ctx context.Context, dst *mongodb.Client, m *Map) error {
 			}
 		}
 		if built {
-			continue
+			return nil
 		}
-		if err := prepareUnique(ctx, dst, s.Collection, s.name, true); err != nil {
-			return err
-		}
+		return prepareUnique(ctx, dst, s.Collection, s.name, true)
+	})
+	if err != nil {
+		return err
 	}
 	return prepared(ctx, dst, m, true)
+}
+
+// changers bounds how many collections have their indexes changed at once. Each change
+// waits for a majority: one after the other, 100,000 take minutes, which at the fence
+// writers wait for.
+const changers = 16
+
+// byCollection puts together what is of one collection, so that it is done in its
+// order.
+func byCollection(all []stand) [][]stand {
+	var out [][]stand
+	for n, s := range all {
+		if n == 0 || s.NS != all[n-1].NS {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], s)
+	}
+	return out
+}
+
+// atOnce does something for each, several groups at the same time.
+func atOnce[T any](ctx context.Context, groups [][]T, do func(context.Context, T) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(changers)
+	for _, group := range groups {
+		g.Go(func() error {
+			for _, one := range group {
+				if err := do(ctx, one); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // Relax undoes Constrain, so that changes can be applied in any order: nothing
@@ -88,23 +125,27 @@ func Constrain(ctx context.Context, dst *mongodb.Client, m *Map) error {
 // collection may be under another name than the map says when an attempt died in
 // the middle of its rename; such a one was not constrained.
 func Relax(ctx context.Context, dst *mongodb.Client, m *Map) error {
-	for _, s := range stands(m) {
+	err := atOnce(ctx, byCollection(stands(m)), func(ctx context.Context, s stand) error {
 		if err := prepareUnique(ctx, dst, s.Collection, s.name, false); err != nil {
 			return err
 		}
 		if !s.byTwin() {
-			continue
+			return nil
 		}
 		if err := dropIndex(ctx, dst, s.Collection, s.unique.Name); err != nil && !isGone(err) {
 			return err
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return prepared(ctx, dst, m, false)
 }
 
 // prepared turns prepareUnique on or off where the source has it on.
 func prepared(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
-	for _, c := range m.All() {
+	return atOnce(ctx, slices.Collect(slices.Chunk(m.All(), 1)), func(ctx context.Context, c Collection) error {
 		for _, i := range c.secondary() {
 			if !i.preparesUnique() {
 				continue
@@ -113,8 +154,8 @@ func prepared(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // prepareUnique makes an index refuse new equal keys, or take them again; one that
@@ -176,21 +217,35 @@ type Violation struct {
 func UniqueViolations(ctx context.Context, dst *mongodb.Client, m *Map,
 	pick func(ns migration.Namespace, index string) bool, mayChange func(context.Context) error,
 ) ([]Violation, error) {
-	var found []Violation
-	for _, s := range stands(m) {
-		if !pick(s.NS, s.unique.Name) || s.name == "" {
+	groups := byCollection(stands(m))
+	found := make([][]Violation, len(groups))
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(lookers)
+	for n, group := range groups {
+		group = slices.DeleteFunc(group, func(s stand) bool { return !pick(s.NS, s.unique.Name) || s.name == "" })
+		if len(group) == 0 {
 			continue
 		}
-		refusal, err := s.tryUnique(ctx, dst, mayChange)
-		if err != nil {
-			return found, err
-		}
-		if refusal != nil {
-			found = append(found, s.violation(refusal))
-		}
+		g.Go(func() error {
+			for _, s := range group {
+				refusal, err := s.tryUnique(groupCtx, dst, mayChange)
+				if err != nil {
+					return err
+				}
+				if refusal != nil {
+					found[n] = append(found[n], s.violation(refusal))
+				}
+			}
+			return nil
+		})
 	}
-	return found, nil
+	err := g.Wait()
+	return slices.Concat(found...), err
 }
+
+// lookers bounds how many collections are looked at for equal keys at once: each look
+// is a scan of an index.
+const lookers = 4
 
 // tryUnique asks the server whether the index could be made unique now. The scan
 // takes no lock that keeps others out, and ends when its client goes away.

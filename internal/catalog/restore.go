@@ -1,11 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -16,20 +19,38 @@ import (
 // gives the indexes that are not as on the source. What the destination's new
 // users have dropped meanwhile is theirs to drop. It may run any number of times.
 func Restore(ctx context.Context, dst *mongodb.Client, m *Map, progress func()) ([]migration.UnsuccessfulIndex, error) {
+	var mu sync.Mutex
 	var all []migration.UnsuccessfulIndex
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(restorers)
 	for _, c := range m.All() {
 		if !c.HasDocuments() {
 			continue
 		}
-		failed, err := restoreCollection(ctx, dst, c)
-		if err != nil && !isGone(err) {
-			return nil, err
-		}
-		all = append(all, failed...)
-		progress()
+		g.Go(func() error {
+			failed, err := restoreCollection(groupCtx, dst, c)
+			if err != nil && !isGone(err) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, failed...)
+			progress()
+			return nil
+		})
 	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b migration.UnsuccessfulIndex) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.IndexName, b.IndexName))
+	})
 	return all, nil
 }
+
+// restorers bounds how many collections are restored at once: the destination is in
+// use by then.
+const restorers = 4
 
 func restoreCollection(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
 	failed, err := restoreIndexes(ctx, dst, c)
