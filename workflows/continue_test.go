@@ -74,3 +74,21 @@ func TestContinueAsNewKeepsACutover(t *testing.T) {
 		t.Errorf("%d slices", slices)
 	}
 }
+
+// TestContinueAsNewWhileBuilding goes on with a migration that continued as new while
+// indexes were built: there is nothing left to copy, which must not be waited for.
+func TestContinueAsNewWhileBuilding(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	state := newState(spec(), began)
+	state.Status.Phase = migration.Copying
+	state.Plan = s.plan()
+	state.Claimed, state.Position = true, state.Plan.Start
+	state.Copy = CopyState{NextUnit: state.Plan.Units, NextIndexUnit: state.Plan.IndexUnits, InterruptedIndex: []int{1}}
+	s.signalAt(hour, migration.MessageCutover)
+	s.ExecuteWorkflow(Migrate, Input{Spec: spec(), State: state})
+	s.ended(migration.Completed)
+	if builds, copies := s.count("BuildIndexes"), s.count("CopyUnit"); builds != 1 || copies != 0 {
+		t.Errorf("%d builds and %d copies, want the interrupted build alone", builds, copies)
+	}
+}

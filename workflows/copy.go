@@ -12,10 +12,10 @@ import (
 // copyAll is the initial sync: every unit of the plan, then every index, then
 // the source's optime that marks the end of the copy.
 func (m *run) copyAll(ctx workflow.Context) error {
-	if err := m.parallel(ctx, m.copies, m.nextCopy); err != nil {
+	if err := m.parallel(ctx, m.copies, m.nextCopy, m.Copy.copiesInterrupted); err != nil {
 		return err
 	}
-	if err := m.parallel(ctx, m.builds, m.nextBuild); err != nil {
+	if err := m.parallel(ctx, m.builds, m.nextBuild, m.Copy.buildsInterrupted); err != nil {
 		return err
 	}
 	err := workflow.ExecuteActivity(step(ctx, "read the source's optime"), m.act.SourceOpTime, m.spec).Get(ctx, &m.CopyEnd)
@@ -29,14 +29,15 @@ func (m *run) copyAll(ctx workflow.Context) error {
 
 // parallel does jobs, so many at a time as width says, until next has none left. It holds while the
 // migration is paused, and continues as new when the history has become long.
-func (m *run) parallel(ctx workflow.Context, width func() int, next func() job) error {
+// interrupted says whether there are jobs of this kind to be taken up again.
+func (m *run) parallel(ctx workflow.Context, width func() int, next func() job, interrupted func() bool) error {
 	for {
 		if err := m.awaitResume(ctx); err != nil {
 			return err
 		}
 		left := false
 		err := m.watched(ctx, func(ctx workflow.Context) (err error) {
-			left, err = m.jobs(ctx, width, next)
+			left, err = m.jobs(ctx, width, next, interrupted)
 			return err
 		})
 		if err != nil {
@@ -56,7 +57,7 @@ type job func(ctx workflow.Context) error
 
 // jobs runs until none is left (false), or until paused or the history is long
 // (true), with nothing under way in either case. The width may change meanwhile.
-func (m *run) jobs(ctx workflow.Context, width func() int, next func() job) (left bool, err error) {
+func (m *run) jobs(ctx workflow.Context, width func() int, next func() job, interrupted func() bool) (left bool, err error) {
 	var failed error
 	ended := 0
 	wg := workflow.NewWaitGroup(ctx)
@@ -103,10 +104,12 @@ func (m *run) jobs(ctx workflow.Context, width func() int, next func() job) (lef
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	return left || m.Copy.hasInterrupted(), failed
+	return left || interrupted(), failed
 }
 
-func (c CopyState) hasInterrupted() bool { return len(c.Interrupted)+len(c.InterruptedIndex) > 0 }
+func (c *CopyState) copiesInterrupted() bool { return len(c.Interrupted) > 0 }
+
+func (c *CopyState) buildsInterrupted() bool { return len(c.InterruptedIndex) > 0 }
 
 // nextCopy takes the next unit: one that was interrupted, or a new one.
 func (m *run) nextCopy() job {
