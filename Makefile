@@ -39,6 +39,13 @@ fuzz: ## fuzzes what reads the source's bytes, FUZZTIME for each
 bench: setup ## measures everything, in under 45 minutes; BENCH=copy, replay, workers or quick a part; BENCH_FLAGS are handed on
 	@go build -o bin/bench ./bench && bin/bench -part "$(BENCH)" $(BENCH_FLAGS)
 
+growth: setup ## plays migrations of up to 1 TB and 100,000 collections without data, into bench/results; takes half an hour
+	@mkdir -p bench/results
+	@MONGOFERRY_GROWTH=$(CURDIR)/bench/results go test -count=1 -v -timeout 3h ./internal/growth
+
+charts: ## draws the pictures of docs/performance.md from bench/results
+	@go run ./internal/chart/draw
+
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## checks format, habits, determinism and modules
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	@go vet ./...
@@ -63,4 +70,4 @@ $(TOOLS)/workflowcheck:
 	@mkdir -p $(TOOLS)
 	@cd tools/lint && go build -o $@ go.temporal.io/sdk/contrib/tools/workflowcheck
 
-.PHONY: help setup build demo test soak fuzz bench lint fmt
+.PHONY: help setup build demo test soak fuzz bench growth charts lint fmt

@@ -40,6 +40,10 @@ const (
 // task that follows.
 const eventsPerActivity = 6
 
+// again is how many activities a run interrupts at its end, to be gone on with in the
+// next: the copies under way and the watch of the oplog.
+const again = 5
+
 // Migration is what is to be moved, and how long it takes.
 type Migration struct {
 	Bytes       int64
@@ -78,7 +82,9 @@ func (m Migration) Cost() Cost {
 	events := eventsPerActivity*activities + 2*memos // with the search attributes
 	bytes := int64(copying)*unitBytes + int64(syncing)*syncBytes + int64(memos)*memoBytes
 	runs := 1 + max(events/SuggestEvents, int(bytes/SuggestBytes))
+	activities += again * runs
 	return Cost{
-		Activities: activities, Events: events + 8*runs, Tasks: activities + runs, Runs: runs, Bytes: bytes + int64(runs)*memoBytes,
+		Activities: activities, Events: events + (eventsPerActivity*again+8)*runs, Tasks: activities + runs, Runs: runs,
+		Bytes: bytes + int64(runs)*(again*unitBytes+memoBytes),
 	}
 }

@@ -91,7 +91,7 @@ func (c *cast) apply(_ context.Context, in activities.SliceInput) (activities.Sl
 	to := in.From
 	to.OpTime.T += 60
 	to.ResumeToken = token
-	if c.played.Add(1) == c.slices+1 { // the first is the catching up
+	if c.played.Add(1) > c.slices { // the first is the catching up
 		c.cutover()
 	}
 	result := activities.SliceResult{Position: to, Replication: migration.ReplicationStatus{EventsRead: 5000, EventsApplied: 4000}}
