@@ -41,7 +41,7 @@ func draw() error {
 	for name, c := range map[string]chart.Chart{
 		"events-by-data":        byData(found),
 		"events-by-collections": byCollections(found),
-		"events-by-ready":      byReady(found),
+		"events-by-ready":       byReady(found),
 		"catalog-map":           catalogMap(found),
 	} {
 		if err := os.WriteFile(filepath.Join(picturesDir, name+".svg"), []byte(c.SVG()), 0o644); err != nil {
