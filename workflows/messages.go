@@ -39,14 +39,23 @@ type message struct {
 // typed: what cannot be read must not vanish, but be refused.
 func tuneMessage(raw converter.RawValue) message {
 	in := message{name: migration.MessageTune}
-	data := raw.Payload().GetData()
-	if len(data) == 0 {
+	if raw.Payload() == nil {
 		return in
 	}
+	var typed typedTuning
+	in.wrong = converter.GetDefaultDataConverter().FromPayload(raw.Payload(), &typed)
+	in.tuning = typed.Tuning
+	return in
+}
+
+// typedTuning is a tuning of which every key must be known.
+type typedTuning struct{ migration.Tuning }
+
+// UnmarshalJSON refuses keys that are not known.
+func (t *typedTuning) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	in.wrong = decoder.Decode(&in.tuning)
-	return in
+	return decoder.Decode(&t.Tuning)
 }
 
 // messages are the names that exist both as signal and as update.
