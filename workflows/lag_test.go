@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"mongoferry/activities"
 	"mongoferry/internal/migration"
 )
@@ -27,6 +29,38 @@ func TestLagStays(t *testing.T) {
 		{"caught up", 160, 0, 0},
 	} {
 		m.advance(at(step.to), migration.ReplicationStatus{LagSeconds: step.told})
+		if got := m.Status.Replication.LagSeconds; got != step.lag {
+			t.Errorf("%s: lag %d, want %d", step.name, got, step.lag)
+		}
+	}
+}
+
+// TestRecall: the last heartbeat of a slice whose worker has died moves the position
+// on, never back.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	m := &run{State: newState(migration.Spec{ID: "recall"}, time.Unix(0, 0))}
+	m.advance(activities.Position{OpTime: migration.OpTime{T: 100}}, migration.ReplicationStatus{LagSeconds: 50})
+	beat := func(seconds uint32, lag int64) error {
+		return temporal.NewHeartbeatTimeoutError(
+			activities.Position{OpTime: migration.OpTime{T: seconds}}, migration.Live{Replication: &migration.ReplicationStatus{LagSeconds: lag}})
+	}
+	for _, step := range []struct {
+		name string
+		err  error
+		at   uint32
+		lag  int64
+	}{
+		{"a cancel", temporal.NewCanceledError(), 100, 50},
+		{"no heartbeat", temporal.NewHeartbeatTimeoutError(), 100, 50},
+		{"only a position", temporal.NewHeartbeatTimeoutError(activities.Position{OpTime: migration.OpTime{T: 110}}), 100, 50},
+		{"further", beat(130, 20), 130, 20},
+		{"an older one", beat(120, 90), 130, 20},
+	} {
+		m.recall(step.err)
+		if got := m.Position.OpTime.T; got != step.at {
+			t.Errorf("%s: at %d, want %d", step.name, got, step.at)
+		}
 		if got := m.Status.Replication.LagSeconds; got != step.lag {
 			t.Errorf("%s: lag %d, want %d", step.name, got, step.lag)
 		}

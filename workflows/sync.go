@@ -1,8 +1,10 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -90,7 +92,8 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 		Compatibility: m.compatibility(), Pace: m.Status.Pace,
 	}).Get(ctx, &result)
 	if stopped(err) && ctx.Err() == nil {
-		return nil // the next slice begins where this one did
+		m.recall(err)
+		return nil // the next slice begins there, or where this one did
 	}
 	if err != nil {
 		return err
@@ -100,6 +103,21 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 	m.heed(ctx, result.Window, m.catchUpNeeds())
 	m.touch(ctx)
 	return nil
+}
+
+// recall takes in how far a slice got that was stopped when its worker had died: the
+// last heartbeat comes with the news. Without it, a cutover would begin with what
+// that slice, and those attempts at it before, had done already.
+func (m *run) recall(err error) {
+	var timeout *temporal.TimeoutError
+	var at activities.Position
+	var live migration.Live
+	if !errors.As(err, &timeout) || !timeout.HasLastHeartbeatDetails() || timeout.LastHeartbeatDetails(&at, &live) != nil {
+		return
+	}
+	if live.Replication != nil && at.OpTime.After(m.Position.OpTime) {
+		m.advance(at, *live.Replication)
+	}
 }
 
 // advance takes in how far an activity has applied changes; its counts of events

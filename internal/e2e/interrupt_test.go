@@ -48,6 +48,33 @@ func TestPauseDuringAnIndexBuild(t *testing.T) {
 	s.identical()
 }
 
+// TestPauseAfterTheWorkerDied: what the slice had applied by its last heartbeat is
+// known to the workflow, though the slice could not tell.
+func TestPauseAfterTheWorkerDied(t *testing.T) {
+	t.Parallel()
+	o := newOrdeal(t, "d", 1000)
+	o.awaitPhase("d", migration.Ready)
+	own, err := o.status("d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown migration.OpTime
+	for end := time.Now().Add(patience); !shown.After(own.Replication.LastAppliedOpTime); {
+		if time.Now().After(end) {
+			t.Fatal("no heartbeat tells of a later position")
+		}
+		shown = o.shows("d").Replication.LastAppliedOpTime
+	}
+	if err := o.worker.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	o.stack.worker()
+	o.mustUpdate("d", migration.MessagePause)
+	o.await("d", "the position of the last heartbeat", func(st migration.Status) bool {
+		return st.Paused && !st.Replication.LastAppliedOpTime.Before(shown)
+	})
+}
+
 // TestPauseWhileTheDestinationIsAway: the step that is being tried again is left,
 // and nothing has failed. Meanwhile the status tells what is wrong.
 func TestPauseWhileTheDestinationIsAway(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
@@ -118,6 +119,8 @@ func dial(ctx context.Context, o Options, acks *activities.Acknowledgements) (cl
 	}
 	opts.Logger = telemetry.Temporal(o.Log)
 	opts.DataConverter = seal.DataConverter(o.Key)
+	// The last heartbeat of a step whose worker has died comes within a failure.
+	opts.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: opts.DataConverter})
 	opts.PayloadLimits.MemoSizeWarning = memoSize
 	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
 		grpc.WithChainUnaryInterceptor(acks.Interceptor))
