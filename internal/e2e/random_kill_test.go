@@ -62,17 +62,22 @@ const smallLag = 5
 func (r *randomRun) awaitSmallLag() {
 	r.t.Helper()
 	var st migration.Status
+	var errs string
 	for end := time.Now().Add(r.patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		now := r.lastWrite()
-		code, out, errs := r.starter("status", r.id, "-o", "json")
-		if err := json.Unmarshal([]byte(out), &st); err != nil || code != 0 {
-			r.t.Fatalf("status: exit code %d: %s%s", code, out, errs)
+		var code int
+		var out string
+		if code, out, errs = r.starter("status", r.id, "-o", "json"); code != 0 {
+			continue // it waits for no slow machine
+		}
+		if err := json.Unmarshal([]byte(out), &st); err != nil {
+			r.t.Fatalf("status: %v: %s", err, out)
 		}
 		if st.Phase == migration.Ready && int64(now)-int64(st.Replication.LastAppliedOpTime.T) <= smallLag {
 			return
 		}
 	}
-	r.t.Fatalf("the destination does not catch up: %+v", st)
+	r.t.Fatalf("the destination does not catch up: %+v %s", st, errs)
 }
 
 // lastWrite is the second of the last write to the source.
