@@ -104,9 +104,6 @@ func (s *stack) worker() *devstack.Process {
 	}
 	s.workers++
 	log := filepath.Join(s.t.TempDir(), fmt.Sprintf("worker-%d.log", s.workers))
-	if d := os.Getenv("XLOGS"); d != "" {
-		log = filepath.Join(d, fmt.Sprintf("worker-%d.log", s.workers))
-	}
 	p, err := devstack.StartProcess(devstack.ProcessOptions{
 		Path: path, LogFile: log,
 		Env: []string{
