@@ -37,6 +37,7 @@ func (w *randomWriter) before(ctx context.Context, operations int) error {
 		}
 	}
 	w.early, w.Log = w.Log, nil
+	w.generator.ExpectFence()
 	return nil
 }
 
