@@ -241,7 +241,7 @@ func (l *Ledger) Transition(ctx context.Context, epoch int64, from []CutoverStat
 
 // Collections are those of a migration in the metadata database, the marker last:
 // until it goes, a second migration stays out and releasing can be done again.
-func Collections() []string { return []string{"catalog", "units", "slots", collection} }
+func Collections() []string { return []string{"catalog", "units", "bundles", "slots", collection} }
 
 // Release drops the migration's collections in the metadata database, if it owns
 // them. Releasing what is gone already is fine.
