@@ -23,6 +23,7 @@ const (
 // What the plan makes of data and collections; see package partition.
 const (
 	partBytes   = 128 << 20
+	maxParts    = 1024
 	bundleParts = 200
 	indexBundle = 100
 )
@@ -57,7 +58,8 @@ type Migration struct {
 // Units is how many pieces the copy is planned in: a large collection in parts, small
 // ones by hundreds.
 func (m Migration) Units() int {
-	return int((m.Bytes+partBytes-1)/partBytes) + (m.Collections+bundleParts-1)/bundleParts
+	size := max(partBytes, m.Bytes/maxParts)
+	return int((m.Bytes+size-1)/size) + (m.Collections+bundleParts-1)/bundleParts
 }
 
 // Bundles is how many pieces the index builds of small collections are planned in.

@@ -123,7 +123,7 @@ func TestClaimAfterAnUncleanedOne(t *testing.T) {
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	l := claimed(t)
-	for _, name := range []string{"units", "catalog", "slots", "theirs"} {
+	for _, name := range []string{"units", "bundles", "catalog", "slots", "theirs"} {
 		run(t, t.Name(), bson.D{{Key: "create", Value: name}})
 	}
 	for range 2 {
