@@ -22,8 +22,10 @@ type stage struct {
 	*testsuite.TestWorkflowEnvironment
 	t *testing.T
 
-	validate     func() (activities.Checked, error)
-	plan         func() activities.Plan
+	validate func() (activities.Checked, error)
+	plan     func() activities.Plan
+	// aside makes what runs side by side, units and watches, come one after the other.
+	aside        sync.Mutex
 	copyUnit     func(activities.CopyInput) (activities.CopyResult, error)
 	applyChanges func(activities.SliceInput) (activities.SliceResult, error)
 	constraints  func(activities.ConstraintsInput) (activities.ConstraintsResult, error)
@@ -105,10 +107,14 @@ func (s *stage) cast() {
 	})
 	play(act.CopyUnit, func(_ context.Context, in activities.CopyInput) (activities.CopyResult, error) {
 		s.called("CopyUnit")
+		s.aside.Lock()
+		defer s.aside.Unlock()
 		return s.copyUnit(in)
 	}).After(time.Minute)
 	// It is no step of the runbook: it runs beside them.
 	play(act.WatchOplog, func(_ context.Context, in activities.WatchInput) (activities.WatchResult, error) {
+		s.aside.Lock()
+		defer s.aside.Unlock()
 		return s.watch(in)
 	}).After(watchTime)
 	play(act.BuildIndexes, func(context.Context, activities.IndexInput) (activities.IndexResult, error) {

@@ -85,8 +85,8 @@ func (s *stack) awaitSlice() {
 	s.t.Fatal("no slice has begun")
 }
 
-// writers is how many slots a slice writes from.
-const writers = 4
+// writers is how many slots a slice takes, whatever its load.
+const writers = 8
 
 // TestConstraints: equal keys on the destination are listed while there is time to
 // mend them, and vanish from the list when they are mended; a small unique index
