@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -114,18 +113,7 @@ func (r *rig) stop() error {
 }
 
 // workerBinary is built once.
-var workerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := devstack.TempDir("bin")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "worker")
-	out, err := exec.Command("go", "build", "-o", path, "mongoferry/worker").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the worker: %w: %s", err, out)
-	}
-	return path, nil
-})
+var workerBinary = sync.OnceValues(func() (string, error) { return devstack.Build("worker") })
 
 // crew is workers on a task queue of their own.
 type crew struct {

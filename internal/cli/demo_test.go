@@ -17,14 +17,7 @@ import (
 
 // starterBinary is the real command: what the demo leaves behind can only be
 // seen after its process has ended.
-var starterBinary = sync.OnceValues(func() (string, error) {
-	dir, err := devstack.TempDir("bin")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "starter")
-	return path, exec.Command("go", "build", "-o", path, "mongoferry/starter").Run()
-})
+var starterBinary = sync.OnceValues(func() (string, error) { return devstack.Build("starter") })
 
 func demoCommand(t *testing.T, args ...string) (cmd *exec.Cmd, out, errs *lockedBuffer) {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -29,18 +28,7 @@ func TestMain(m *testing.M) { os.Exit(devstack.Main(m)) }
 const patience = 2 * time.Minute
 
 // workerBinary is built once for all tests.
-var workerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := devstack.TempDir("bin")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "worker")
-	out, err := exec.Command("go", "build", "-o", path, "mongoferry/worker").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the worker: %w: %s", err, out)
-	}
-	return path, nil
-})
+var workerBinary = sync.OnceValues(func() (string, error) { return devstack.Build("worker") })
 
 // stack is two replica sets, Temporal and workers.
 type stack struct {
