@@ -98,53 +98,47 @@ func scaled(points []chart.Point, x, y float64) []chart.Point {
 	return out
 }
 
+// byEvents is a chart of the events of migrations that grow along xs, reckoned and
+// played.
+func byEvents(c chart.Chart, xs []float64, of func(float64) growth.Cost, played chart.Series) chart.Chart {
+	c.YLabel, c.Y, c.Limit, c.LimitName = "events", chart.Count, growth.MaxEvents, "a single history ends here"
+	played.Marks = true
+	c.Series = []chart.Series{
+		{Name: "all runs, at most", Points: reckoned(xs, of, events)},
+		{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
+		played,
+	}
+	return c
+}
+
 func byData(found []result) chart.Chart {
 	of := func(gb float64) growth.Cost {
 		return growth.Migration{Bytes: int64(gb * (1 << 30)), Collections: 1}.Cost()
 	}
-	xs := []float64{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000}
-	return chart.Chart{
-		Title: "Events in Temporal by the data to copy", XLabel: "data to copy, before compression", YLabel: "events",
-		X: chart.GB, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
-		Series: []chart.Series{
-			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
-			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
-			{Name: "all runs, played", Marks: true,
-				Points: append(measured(found, "GB", "events"), scaled(measured(found, "TB", "events"), 1024, 1)...)},
-		},
-	}
+	played := append(measured(found, "GB", "events"), scaled(measured(found, "TB", "events"), 1024, 1)...)
+	return byEvents(chart.Chart{
+		Title: "Events in Temporal by the data to copy", XLabel: "data to copy, before compression", X: chart.GB,
+	}, []float64{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000}, of, chart.Series{Name: "all runs, played", Points: played})
 }
 
 func byCollections(found []result) chart.Chart {
 	of := func(n float64) growth.Cost {
 		return growth.Migration{Collections: int(n), Indexed: int(n)}.Cost()
 	}
-	xs := []float64{1000, 10_000, 100_000, 1_000_000}
-	return chart.Chart{
-		Title: "Events in Temporal by the number of small collections", XLabel: "collections, each with indexes", YLabel: "events",
-		X: chart.Count, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
-		Series: []chart.Series{
-			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
-			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
-			{Name: "all runs, played", Marks: true, Points: measured(found, "collections", "events")},
-		},
-	}
+	return byEvents(chart.Chart{
+		Title: "Events in Temporal by the number of small collections", XLabel: "collections, each with indexes", X: chart.Count,
+	}, []float64{1000, 10_000, 100_000, 1_000_000}, of,
+		chart.Series{Name: "all runs, played", Points: measured(found, "collections", "events")})
 }
 
 func byReady(found []result) chart.Chart {
 	of := func(hours float64) growth.Cost {
 		return growth.Migration{Collections: 1, Ready: time.Duration(hours * float64(time.Hour))}.Cost()
 	}
-	xs := []float64{1, 3, 12, 24, 48, 120, 1000}
-	return chart.Chart{
-		Title: "Events in Temporal by the time in ready", XLabel: "hours in phase ready", YLabel: "events",
-		X: chart.Count, Y: chart.Count, Limit: growth.MaxEvents, LimitName: "a single history ends here",
-		Series: []chart.Series{
-			{Name: "all runs, at most", Points: reckoned(xs, of, events)},
-			{Name: "largest run", Points: reckoned(xs, of, eventsOfARun)},
-			{Name: "played without looks", Marks: true, Points: measured(found, "h ready", "events")},
-		},
-	}
+	return byEvents(chart.Chart{
+		Title: "Events in Temporal by the time in ready", XLabel: "hours in phase ready", X: chart.Count,
+	}, []float64{1, 3, 12, 24, 48, 120, 1000}, of,
+		chart.Series{Name: "played without looks", Points: measured(found, "h ready", "events")})
 }
 
 func catalogMap(found []result) chart.Chart {
