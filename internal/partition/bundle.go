@@ -42,8 +42,7 @@ func (u Unit) Collections() []catalog.UUID {
 
 // Bundles plans the index builds: large collections first and each alone, since a
 // build of theirs takes long and an attempt that is repeated should have little to
-// look at again; small ones together. Parts that are copied with their indexes
-// need none.
+// look at again; small ones together.
 func Bundles(cols []catalog.Collection, units []Unit) []Bundle {
 	size := make(map[catalog.UUID]int64, len(cols))
 	for _, u := range units {

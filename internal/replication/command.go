@@ -58,15 +58,11 @@ func (c *command) encode(slot *mongodb.Slot) mongodb.Command {
 
 // change adds the statements that a change is made of, which are of this kind.
 func (c *command) change(ch *change) {
-	switch c.kind {
-	case inserts:
-		c.insert(ch, ch.full)
-		return
-	case deletes:
-		c.delete(ch)
-		return
-	}
 	switch {
+	case c.kind == inserts:
+		c.insert(ch, ch.full)
+	case c.kind == deletes:
+		c.delete(ch)
 	case !ch.delta.empty():
 		c.modify(ch)
 	case !ch.anew && c.to.Capped() && c.to.Collation() != nil:
