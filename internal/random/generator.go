@@ -97,9 +97,10 @@ func (g *Generator) Next() Operation {
 	})()
 }
 
-// ExpectFence says that writes may be blocked from now on. Then no drop of all views of
-// a database at once is made: MongoDB 6.0.27 refuses it and forgets the views all the
-// same, until it starts again, so that its catalog no longer is what it has stored.
+// ExpectFence says that writes may be blocked from now on. Then views, and time series,
+// which are views of their buckets, are never dropped all at once, alone or with their
+// database: MongoDB 6.0.27 refuses it and forgets them all the same, until it starts
+// again, so that its catalog no longer is what it has stored.
 func (g *Generator) ExpectFence() { g.sparesViews = true }
 
 // rare is what takes much away.
@@ -108,6 +109,9 @@ func (g *Generator) rare() Operation {
 		return Operation{Doc: d("drop", "system.views", "$db", g.database())}
 	}
 	db := g.database()
+	if g.sparesViews && g.hasViews(db) {
+		return g.drop()
+	}
 	return Operation{Doc: d("dropDatabase", 1, "$db", db), taken: func() {
 		for p := range g.collections {
 			if p.db == db {
@@ -115,6 +119,15 @@ func (g *Generator) rare() Operation {
 			}
 		}
 	}}
+}
+
+func (g *Generator) hasViews(db string) bool {
+	for p, c := range g.collections {
+		if p.db == db && (c.kind == view || c.kind == series) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *Generator) database() string {
