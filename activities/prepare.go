@@ -3,10 +3,10 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
-	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
@@ -14,9 +14,6 @@ import (
 	"mongoferry/internal/ownership"
 	"mongoferry/internal/partition"
 )
-
-// creators bounds how many collections are created at once.
-const creators = 4
 
 // Claim makes the migration the owner of the destination.
 func (a *Activities) Claim(ctx context.Context, spec migration.Spec) error {
@@ -148,38 +145,15 @@ func (p *preparation) makeRoom(ctx context.Context, wanted []catalog.Collection)
 	return nil
 }
 
-// create makes every collection, and then the views, which may refer to any.
+// create makes every collection and view. The map has them before, so that what an
+// interrupted attempt has made is known as ours, and with their UUIDs after.
 func (p *preparation) create(ctx context.Context, cols []catalog.Collection) error {
 	if err := p.cols.Put(ctx, cols...); err != nil {
 		return err
 	}
-	for _, kind := range []catalog.Kind{catalog.KindCollection, catalog.KindTimeseries, catalog.KindView} {
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(creators)
-		created := make([]catalog.Collection, len(cols))
-		for i, c := range cols {
-			if c.Kind != kind {
-				continue
-			}
-			group.Go(func() error {
-				var err error
-				c.Dest, err = catalog.Create(groupCtx, p.destination, c)
-				created[i] = c
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		var done []catalog.Collection
-		for _, c := range created {
-			if c.Kind == kind {
-				done = append(done, c)
-			}
-		}
-		if err := p.cols.Put(ctx, done...); err != nil {
-			return err
-		}
+	cols = slices.Clone(cols)
+	if err := catalog.CreateAll(ctx, p.destination, cols); err != nil {
+		return err
 	}
-	return nil
+	return p.cols.Put(ctx, cols...)
 }

@@ -17,8 +17,8 @@ import (
 
 const (
 	// copiers is how many units the workflow copies at once, builders how many bundles
-	// of indexes it builds at once, creators how many collections it creates at once.
-	copiers, builders, creators = 4, 2, 4
+	// of indexes it builds at once.
+	copiers, builders = 4, 2
 	// copyBatch is the batch size of the copy.
 	copyBatch = 5000
 	// copyPart is the size of its parts.

@@ -79,15 +79,7 @@ func createAll(ctx context.Context, dst *mongodb.Client, cols *catalog.Map, want
 	if err := cols.Put(ctx, wanted...); err != nil {
 		return err
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(creators)
-	for i := range wanted {
-		group.Go(func() (err error) {
-			wanted[i].Dest, err = catalog.Create(groupCtx, dst, wanted[i])
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := catalog.CreateAll(ctx, dst, wanted); err != nil {
 		return err
 	}
 	return cols.Put(ctx, wanted...)

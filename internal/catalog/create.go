@@ -20,10 +20,6 @@ const unlimited = int64(1) << 50
 // is kept when it is ours, or empty: then an interrupted run has made it, since
 // nothing is written to one that is not in the map. Any other is a Fault.
 func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error) {
-	if what := c.Unsupported(); what != "" {
-		return UUID{}, migration.NewFault(migration.Unsupported,
-			fmt.Sprintf("%s is %s, which this version does not migrate: exclude it", c.NS, what))
-	}
 	have, err := Find(ctx, dst, c.NS)
 	if err != nil {
 		return UUID{}, err
@@ -31,15 +27,29 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 	if have != nil {
 		return keep(ctx, dst, c, *have)
 	}
-	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
-		return UUID{}, mongodb.Refusal(migration.WriteRefused, "create "+c.NS.String(), err)
-	}
-	if c.Kind == KindView {
-		return UUID{}, nil
+	if err := c.create(ctx, dst); err != nil || c.Kind == KindView {
+		return UUID{}, err
 	}
 	if have, err = Find(ctx, dst, c.NS); err != nil {
 		return UUID{}, err
 	}
+	return c.created(ctx, dst, have)
+}
+
+// create makes what is not there.
+func (c Collection) create(ctx context.Context, dst *mongodb.Client) error {
+	if what := c.Unsupported(); what != "" {
+		return migration.NewFault(migration.Unsupported,
+			fmt.Sprintf("%s is %s, which this version does not migrate: exclude it", c.NS, what))
+	}
+	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
+		return mongodb.Refusal(migration.WriteRefused, "create "+c.NS.String(), err)
+	}
+	return nil
+}
+
+// created gives the UUID of what is there after create.
+func (c Collection) created(ctx context.Context, dst *mongodb.Client, have *Collection) (UUID, error) {
 	if have == nil {
 		return UUID{}, fmt.Errorf("create %s: it vanished at once: something else changes the destination", c.NS)
 	}

@@ -34,11 +34,11 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
 	}
 	// First, so that no earlier attempt writes into what is made anew.
-	began := time.Now()
-	if err := t.Slot.Take(ctx); err != nil {
+	least, err := t.Slot.Hold(ctx)
+	if err != nil {
 		return Progress{}, err
 	}
-	f := newFlow(t, time.Since(began))
+	f := newFlow(t, least)
 	if t.Part.Natural {
 		return f.inOrder(ctx, target)
 	}

@@ -43,3 +43,24 @@ func TestCost(t *testing.T) {
 			done.Documents, perThousand, perByte, documents, commands, allocated)
 	}
 }
+
+// TestCostOfSmallCollections: parts of an attempt that fit one batch cost two commands
+// each, and the slot is taken once.
+func TestCostOfSmallCollections(t *testing.T) {
+	t.Parallel()
+	const parts = 5
+	k := newCopying(t, plain(20, 200))
+	task := k.task(partition.Whole(k.c), func(Progress) {})
+	gate := &counting{}
+	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
+	task.Slot = k.slot(task.Destination)
+	for range parts {
+		if _, err := Copy(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.same()
+	if have := gate.commands.Load(); have != 1+2*parts {
+		t.Errorf("%d commands for %d parts, want %d", have, parts, 1+2*parts)
+	}
+}

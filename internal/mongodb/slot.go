@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -31,6 +32,8 @@ type Slot struct {
 	// KeepsEmptyTimestamps says that the server can be told to leave an empty
 	// timestamp in a document as it is; Take finds it out.
 	KeepsEmptyTimestamps bool
+	// took is how long Hold took.
+	took time.Duration
 	// failures counts transactions that failed in a row, passOver the calls for
 	// which none is tried now.
 	failures, passOver int
@@ -51,8 +54,8 @@ func (s *Slot) AppendOptions(b *bsoncore.DocumentBuilder) {
 	}
 }
 
-// NewSlot makes the slot of that name for an attempt with this epoch. Call Take
-// before the first Write.
+// NewSlot makes the slot of that name for an attempt with this epoch. Call Take or
+// Hold before the first Write.
 func NewSlot(client *Client, log *zap.Logger, metaDB, name string, epoch int64) *Slot {
 	sum := sha256.Sum256([]byte("mongoferry slot " + name))
 	id := sum[:16]
@@ -82,6 +85,21 @@ func (s *Slot) Take(ctx context.Context) error {
 		return fmt.Errorf("take over a writer slot: %s", reply.Errors[0].Message)
 	}
 	return nil
+}
+
+// Hold is Take the first time that it succeeds, and nothing after that: an attempt has
+// its slot until a later one takes it. It gives how long that took, about the least that
+// a write takes.
+func (s *Slot) Hold(ctx context.Context) (time.Duration, error) {
+	if s.took > 0 {
+		return s.took, nil
+	}
+	began := time.Now()
+	if err := s.Take(ctx); err != nil {
+		return 0, err
+	}
+	s.took = time.Since(began)
+	return s.took, nil
 }
 
 func (s *Slot) take(ctx context.Context, cmd bson.D) (WriteReply, error) {

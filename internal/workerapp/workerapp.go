@@ -61,6 +61,9 @@ const memoSize = 16 << 10
 func Run(ctx context.Context, o Options) error {
 	acks := activities.NewAcknowledgements()
 	c, namespace, err := dial(ctx, o, acks)
+	if err != nil && ctx.Err() != nil {
+		return nil // asked to end while it began
+	}
 	if err != nil {
 		return err
 	}
