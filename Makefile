@@ -20,7 +20,7 @@ demo: setup build ## migrates a live replica set on this machine; DEMO_FLAGS are
 	@bin/starter demo $(DEMO_FLAGS)
 
 test: setup $(TOOLS)/gotestsum ## runs every test, with the race detector
-	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -p 1 -timeout 40m ./...
+	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -p 2 -timeout 40m ./...
 
 DURATION ?= 30m
 SOAK := MONGOFERRY_SOAK=1 MONGOFERRY_DURATION=$(DURATION) go test -count=1 -v -timeout 24h

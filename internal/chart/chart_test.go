@@ -26,6 +26,17 @@ func TestSVG(t *testing.T) {
 	if len(svg) > 30<<10 {
 		t.Errorf("%d bytes", len(svg))
 	}
+	wellFormed(t, svg)
+	for _, want := range []string{"a &lt; b", "10 TB", "1 M", "the limit", "<polyline", "<circle", "prefers-color-scheme:dark"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("%q is not in it", want)
+		}
+	}
+}
+
+// wellFormed wants XML without coordinates outside of the frame.
+func wellFormed(t *testing.T, svg string) {
+	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(svg))
 	for {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {
@@ -34,13 +45,26 @@ func TestSVG(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"a &lt; b", "10 TB", "1 M", "the limit", "<polyline", "<circle", "prefers-color-scheme:dark"} {
+	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Contains(svg, `="-`) {
+		t.Errorf("something is outside: %s", svg)
+	}
+}
+
+// TestBars: each group has its own scale, and a figure that is missing no bar.
+func TestBars(t *testing.T) {
+	t.Parallel()
+	svg := Bars{
+		Title: "a < b", Kinds: []string{"this", "that"}, Value: Count,
+		Groups: []Group{{"large", []Bar{{2_000_000, 10_000}, {1_000_000, 0}}}, {"small", []Bar{{0, 0}, {5, 1}}}},
+	}.SVG()
+	wellFormed(t, svg)
+	if n := strings.Count(svg, `height="16"`); n != 3 {
+		t.Errorf("%d bars, want 3: %s", n, svg)
+	}
+	for _, want := range []string{"a &lt; b", "2 M", "1 M", "large", "this", "that"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("%q is not in it", want)
 		}
-	}
-	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Contains(svg, `="-`) {
-		t.Errorf("something is outside: %s", svg)
 	}
 }
 

@@ -14,10 +14,7 @@ import (
 	"mongoferry/internal/growth"
 )
 
-const (
-	resultsFile = "bench/results/growth.json"
-	picturesDir = "docs/performance"
-)
+const picturesDir = "docs/performance"
 
 func main() {
 	if err := draw(); err != nil {
@@ -26,35 +23,53 @@ func main() {
 	}
 }
 
+// picture is a chart of any kind.
+type picture interface{ SVG() string }
+
 func draw() error {
-	content, err := os.ReadFile(resultsFile)
+	played, err := read("bench/results/growth.json", "make growth")
 	if err != nil {
-		return fmt.Errorf("read the results (make growth writes them): %w", err)
+		return err
 	}
-	var found []result
-	if err := json.Unmarshal(content, &found); err != nil {
-		return fmt.Errorf("read %s: %w", resultsFile, err)
+	timed, err := read("bench/results/latest.json", "make bench")
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(picturesDir, 0o755); err != nil {
 		return err
 	}
-	for name, c := range map[string]chart.Chart{
-		"events-by-data":        byData(found),
-		"events-by-collections": byCollections(found),
-		"events-by-ready":       byReady(found),
-		"catalog-map":           catalogMap(found),
+	for name, p := range map[string]picture{
+		"events-by-data":        byData(played),
+		"events-by-collections": byCollections(played),
+		"events-by-ready":       byReady(played),
+		"catalog-map":           catalogMap(played),
+		"copy":                  copies(timed),
+		"replay":                replays(timed),
+		"workers":               workers(timed),
 	} {
-		if err := os.WriteFile(filepath.Join(picturesDir, name+".svg"), []byte(c.SVG()), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(picturesDir, name+".svg"), []byte(p.SVG()), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// result is one figure as the benchmark keeps it.
+// result is one figure as the benchmarks keep it.
 type result struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
+	Name   string  `json:"name"`
+	Value  float64 `json:"value"`
+	Spread float64 `json:"spread"`
+}
+
+func read(path, writer string) (found []result, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the results (%s writes them): %w", writer, err)
+	}
+	if err := json.Unmarshal(content, &found); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return found, nil
 }
 
 // measured gives a figure of every scene whose name ends in a word: the number before
