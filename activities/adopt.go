@@ -28,7 +28,7 @@ func (s *session) newAdopter(attempt ownership.Attempt, pace migration.Pace) ado
 // Copy copies the collection from its beginning.
 func (a adopter) Copy(ctx context.Context, m *catalog.Map, c catalog.Collection, after migration.OpTime) (migration.OpTime, error) {
 	_, err := initialsync.Copy(ctx, a.task(a.pace, initialsync.Task{
-		Map: m, Part: partition.Whole(c), After: after, Slot: a.slot, Progress: func(initialsync.Progress) {},
+		Map: m, Part: partition.Whole(c), After: after, Slots: []*mongodb.Slot{a.slot}, Progress: func(initialsync.Progress) {},
 	}))
 	if err != nil {
 		return migration.OpTime{}, err

@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/initialsync"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
+	"mongoferry/internal/ownership"
 	"mongoferry/internal/partition"
 )
 
@@ -51,24 +53,42 @@ func (c *copying) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	unit, err := partition.Load(ctx, c.destination, c.in.Spec.MetadataDB, c.in.Unit)
-	if err != nil {
+	slots := c.slots(attempt)
+	var unit partition.Unit
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		_, err := initialsync.Hold(groupCtx, slots)
+		return err
+	})
+	group.Go(func() (err error) {
+		if unit, err = partition.Load(groupCtx, c.destination, c.in.Spec.MetadataDB, c.in.Unit); err != nil {
+			return err
+		}
+		return c.cols.LoadSome(groupCtx, unit.Collections())
+	})
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := c.cols.LoadSome(ctx, unit.Collections()); err != nil {
-		return err
-	}
-	slot := mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, attempt.SlotName(fmt.Sprintf("copy %d", c.in.Unit)), attempt.Epoch)
 	for c.at.Part < len(unit.Parts) {
-		if err := c.part(ctx, slot, unit.Parts[c.at.Part]); err != nil {
+		if err := c.part(ctx, slots, unit.Parts[c.at.Part]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// slots are so many that a destination far away is kept busy.
+func (c *copying) slots(attempt ownership.Attempt) []*mongodb.Slot {
+	var slots []*mongodb.Slot
+	for n := range 2 {
+		name := attempt.SlotName(fmt.Sprintf("copy %d, writer %d", c.in.Unit, n))
+		slots = append(slots, mongodb.NewSlot(c.destination, c.log, c.in.Spec.MetadataDB, name, attempt.Epoch))
+	}
+	return slots
+}
+
 // part copies one part and moves on to the next.
-func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.Part) error {
+func (c *copying) part(ctx context.Context, slots []*mongodb.Slot, part partition.Part) error {
 	resume, err := decodeID(c.at.LastID)
 	if err != nil {
 		return err
@@ -79,7 +99,7 @@ func (c *copying) part(ctx context.Context, slot *mongodb.Slot, part partition.P
 		base.Copied, base.InPart = base.Copied.Minus(base.InPart), migration.Copied{}
 	}
 	_, err = initialsync.Copy(ctx, c.task(c.in.Pace, initialsync.Task{
-		Map: c.cols, Part: part, After: c.in.After, Slot: slot, Resume: resume,
+		Map: c.cols, Part: part, After: c.in.After, Slots: slots, Resume: resume,
 		Progress: func(p initialsync.Progress) {
 			done := migration.Copied{Documents: p.Documents, Bytes: p.Bytes}
 			c.move(CopyResume{

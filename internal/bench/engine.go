@@ -108,10 +108,11 @@ func (e engine) copyUnit(ctx context.Context, u partition.Unit) error {
 	if err != nil {
 		return err
 	}
-	slot := mongodb.NewSlot(e.dst, zap.NewNop(), metadata, attempt.SlotName(fmt.Sprintf("copy %d", u.ID)), attempt.Epoch)
+	name := attempt.SlotName(fmt.Sprintf("copy %d", u.ID))
+	slots := []*mongodb.Slot{mongodb.NewSlot(e.dst, zap.NewNop(), metadata, name, attempt.Epoch)}
 	for _, p := range u.Parts {
 		_, err := initialsync.Copy(ctx, initialsync.Task{
-			Source: e.src, Destination: e.dst, Log: zap.NewNop(), Map: e.cols, Part: p, After: e.after, Slot: slot, Memory: e.memory,
+			Source: e.src, Destination: e.dst, Log: zap.NewNop(), Map: e.cols, Part: p, After: e.after, Slots: slots, Memory: e.memory,
 			Progress: func(initialsync.Progress) {},
 		})
 		if err != nil {

@@ -2,11 +2,11 @@ package devstack
 
 import (
 	"io"
+	"sync"
 	"time"
 )
 
-// delayedChunks bounds what is on its way in one direction of a connection, at 64 KiB
-// each: a gigabyte a second at 50 ms, so that a delay does not limit the throughput.
+// delayedChunks bounds what is on its way in one direction of a connection, in chunks: a gigabyte a second at 50 ms, so that a delay does not limit the throughput.
 const delayedChunks = 1024
 
 // Delay makes everything on connections made from now on come so much later, in each
@@ -25,9 +25,16 @@ func (p *Proxy) latency() time.Duration {
 
 // chunk is bytes on their way, and when they are there.
 type chunk struct {
-	data []byte
-	due  time.Time
+	buffer *[chunkSize]byte
+	n      int
+	due    time.Time
 }
+
+// chunkSize is what is read at once. Buffers are used again, so that a delay costs
+// little of the machine.
+const chunkSize = 64 << 10
+
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // pumpLate hands on what comes when its time has come. What was sent before the
 // sender's end is still delivered, as a network does.
@@ -37,11 +44,11 @@ func (p *Proxy) pumpLate(to io.Writer, from io.Reader, delay time.Duration) {
 	go func() {
 		defer close(underway)
 		for {
-			buffer := make([]byte, 64<<10)
-			n, err := from.Read(buffer)
+			buffer := chunks.Get().(*[chunkSize]byte)
+			n, err := from.Read(buffer[:])
 			if n > 0 && p.now() == passing {
 				select {
-				case underway <- chunk{buffer[:n], time.Now().Add(delay)}:
+				case underway <- chunk{buffer, n, time.Now().Add(delay)}:
 				case <-broken:
 					return
 				}
@@ -54,7 +61,9 @@ func (p *Proxy) pumpLate(to io.Writer, from io.Reader, delay time.Duration) {
 	defer close(broken)
 	for c := range underway {
 		time.Sleep(time.Until(c.due))
-		if _, err := to.Write(c.data); err != nil {
+		_, err := to.Write(c.buffer[:c.n])
+		chunks.Put(c.buffer)
+		if err != nil {
 			return
 		}
 	}

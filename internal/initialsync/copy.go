@@ -18,7 +18,9 @@ import (
 type batch struct {
 	documents    bson.RawArray
 	count, bytes int64
-	lastID       bson.RawValue
+	// number counts the batches of a copy from 0.
+	number int
+	lastID bson.RawValue
 	// held is what it has of the memory until it is written.
 	held int64
 }
@@ -34,7 +36,7 @@ func Copy(ctx context.Context, t Task) (Progress, error) {
 			fmt.Sprintf("%s is not in the catalog map: was the metadata database changed?", t.Part.NS))
 	}
 	// First, so that no earlier attempt writes into what is made anew.
-	least, err := t.Slot.Hold(ctx)
+	least, err := Hold(ctx, t.Slots)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -60,51 +62,56 @@ func (t *flow) inOrder(ctx context.Context, target catalog.Collection) (done Pro
 }
 
 func (t *flow) transfer(ctx context.Context, to catalog.Collection) (Progress, error) {
-	var done Progress
-	done.LastID = t.Resume
 	defer t.close()
 	batches := make(chan batch, 1)
+	landed := landing{done: Progress{LastID: t.Resume}, report: t.Progress}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(batches)
 		return t.readAll(ctx, batches)
 	})
-	group.Go(func() error {
-		w := writer{slot: t.Slot, to: to, ordered: t.Part.Natural}
-		for b := range batches {
-			if err := t.wait(ctx, b); err != nil {
-				return err
+	for _, slot := range t.writing() {
+		group.Go(func() error {
+			w := writer{slot: slot, to: to, ordered: t.Part.Natural}
+			for b := range batches {
+				if err := t.write(ctx, w, b, &landed); err != nil {
+					return err
+				}
 			}
-			documents := b.documents
-			b.documents = nil // the message that writes them is as large again
-			began := time.Now()
-			if err := w.insert(ctx, documents); err != nil {
-				return err
-			}
-			took := time.Since(began)
-			done.LastID = b.lastID
-			done.Documents += b.count
-			done.Bytes += b.bytes
-			t.Progress(done)
-			if err := t.written(ctx, b, took); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	err := group.Wait()
-	return done, err
+	return landed.done, err
+}
+
+// write inserts one batch.
+func (t *flow) write(ctx context.Context, w writer, b batch, landed *landing) error {
+	if err := t.wait(ctx, b); err != nil {
+		return err
+	}
+	documents := b.documents
+	b.documents = nil // the message that writes them is as large again
+	began := time.Now()
+	if err := w.insert(ctx, documents); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	landed.add(b)
+	return t.written(ctx, b, took)
 }
 
 // readAll sends all batches of the part. A cursor that was killed, by a rename, an
 // election or the server's impatience, is opened again behind the last document
 // sent; what is read twice is skipped by the insert.
 func (t *flow) readAll(ctx context.Context, out chan<- batch) error {
-	last := t.Resume
+	last, sent := t.Resume, 0
 	send := func(b batch) error {
+		b.number = sent
 		select {
 		case out <- b:
 			last = b.lastID
+			sent++
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

@@ -26,7 +26,7 @@ func TestCost(t *testing.T) {
 	task := k.task(partition.Whole(k.c), func(Progress) {})
 	gate := &counting{}
 	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
-	task.Slot = k.slot(task.Destination)
+	task.Slots = k.slots(task.Destination)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	done, err := Copy(t.Context(), task)
@@ -45,7 +45,7 @@ func TestCost(t *testing.T) {
 }
 
 // TestCostOfSmallCollections: parts of an attempt that fit one batch cost two commands
-// each, and the slot is taken once.
+// each, and its slots are taken once.
 func TestCostOfSmallCollections(t *testing.T) {
 	t.Parallel()
 	const parts = 5
@@ -53,14 +53,14 @@ func TestCostOfSmallCollections(t *testing.T) {
 	task := k.task(partition.Whole(k.c), func(Progress) {})
 	gate := &counting{}
 	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
-	task.Slot = k.slot(task.Destination)
+	task.Slots = k.slots(task.Destination)
 	for range parts {
 		if _, err := Copy(t.Context(), task); err != nil {
 			t.Fatal(err)
 		}
 	}
 	k.same()
-	if have := gate.commands.Load(); have != 1+2*parts {
-		t.Errorf("%d commands for %d parts, want %d", have, parts, 1+2*parts)
+	if have := gate.commands.Load(); have != 2+2*parts {
+		t.Errorf("%d commands for %d parts, want %d", have, parts, 2+2*parts)
 	}
 }

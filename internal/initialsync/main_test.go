@@ -92,18 +92,21 @@ func (k *copying) task(p partition.Part, progress func(Progress)) Task {
 	}
 	return Task{
 		Source: k.src, Destination: k.dst, Log: zap.NewNop(), Map: cols, Part: p, After: after,
-		Slot: k.slot(k.dst), Progress: progress,
+		Slots: k.slots(k.dst), Progress: progress,
 	}
 }
 
-// slot is a new attempt's.
-func (k *copying) slot(dst *mongodb.Client) *mongodb.Slot {
+// slots are a new attempt's.
+func (k *copying) slots(dst *mongodb.Client) []*mongodb.Slot {
 	k.t.Helper()
 	attempt, err := k.ledger.Begin(k.t.Context(), "")
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	return mongodb.NewSlot(dst, zap.NewNop(), k.meta, attempt.SlotName("copy"), attempt.Epoch)
+	return []*mongodb.Slot{
+		mongodb.NewSlot(dst, zap.NewNop(), k.meta, attempt.SlotName("copy"), attempt.Epoch),
+		mongodb.NewSlot(dst, zap.NewNop(), k.meta, attempt.SlotName("copy 2"), attempt.Epoch),
+	}
 }
 
 // documents reads a side, in the order of insertion where that matters.

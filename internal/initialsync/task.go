@@ -23,8 +23,10 @@ type Task struct {
 	Map                 *catalog.Map
 	Part                partition.Part
 	After               migration.OpTime
-	Slot                *mongodb.Slot
-	Resume              bson.RawValue
+	// Slots are those of the attempt, one at least. Copy takes all of them; with how many
+	// it writes at once follows how far the destination is away.
+	Slots  []*mongodb.Slot
+	Resume bson.RawValue
 	// Tuning bounds batches; its zero value is that of normal load. Limit and Memory
 	// may be nil.
 	Tuning Tuning

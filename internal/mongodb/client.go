@@ -128,6 +128,20 @@ func (c *Client) WithGate(gate migration.Gate) *Client {
 	return &gated
 }
 
+// RoundTrip is how long a message to the primary and back takes on average, as the
+// driver has measured it lately; 0 while nothing is known.
+func (c *Client) RoundTrip() time.Duration {
+	for _, s := range c.deployment.Description().Servers {
+		if s.AverageRTTSet && slices.Contains(primaries, s.Kind) {
+			return s.AverageRTT
+		}
+	}
+	return 0
+}
+
+// primaries are the kinds of servers that are written to.
+var primaries = []description.ServerKind{description.ServerKindRSPrimary, description.ServerKindMongos, description.ServerKindStandalone}
+
 // Close ends all connections.
 func (c *Client) Close(ctx context.Context) error { return c.deployment.Disconnect(ctx) }
 

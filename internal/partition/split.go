@@ -10,9 +10,32 @@ import (
 	"mongoferry/internal/mongodb"
 )
 
-// samplesPerPart makes the sampled bounds even enough on a large collection:
-// parts differ by a third or so.
-const samplesPerPart = 20
+// How many _id are sampled for each part. With 400, parts differ by a tenth, with 20 one
+// may be twice as large as another, which is nothing among hundreds of parts; a sample
+// costs a read of a page.
+const (
+	samplesPerPart, leastSamplesPerPart = 400, 20
+	samplesAtMost                       = 20_000
+)
+
+// The server reads and sorts the whole collection for a sample of more than a twentieth
+// of it, which is only done below scanBytes.
+const (
+	sampledShare = 25
+	scanBytes    = 256 << 20
+)
+
+// samples is how many parts to make of a collection, n or less, and how many _id to
+// sample for their bounds.
+func samples(n int, whole Part) (parts, size int) {
+	size = min(n*samplesPerPart, max(samplesAtMost, n*leastSamplesPerPart))
+	if whole.Bytes < scanBytes {
+		return n, size
+	}
+	few := int(whole.Documents / sampledShare)
+	// Large documents: parts of at least a hundred.
+	return min(n, max(few/4, 1)), min(size, few)
+}
 
 // Split cuts a collection into parts of about the given size. Its bounds come
 // from a sample of _id, in the order of the index.
@@ -33,11 +56,11 @@ func measured(ctx context.Context, src *mongodb.Client, c catalog.Collection) (P
 }
 
 func split(ctx context.Context, src *mongodb.Client, c catalog.Collection, whole Part, size int64) ([]Part, error) {
-	n := int(whole.Bytes/size) + 1
+	n, sampled := samples(int(whole.Bytes/size)+1, whole)
 	if whole.Natural || n == 1 {
 		return []Part{whole}, nil
 	}
-	bounds, err := sample(ctx, src, c, n)
+	bounds, err := sample(ctx, src, c, n, sampled)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +100,13 @@ func measure(ctx context.Context, src *mongodb.Client, c catalog.Collection) (do
 	return documents, bytes, nil
 }
 
-// sample gives at most n-1 values of _id that cut the collection into even parts.
-func sample(ctx context.Context, src *mongodb.Client, c catalog.Collection, n int) ([]bson.RawValue, error) {
+// sample gives at most n-1 values of _id that cut the collection into even parts, by
+// so many that are sampled.
+func sample(ctx context.Context, src *mongodb.Client, c catalog.Collection, n, sampled int) ([]bson.RawValue, error) {
 	cmd := bson.D{
 		{Key: "aggregate", Value: c.Storage()},
 		{Key: "pipeline", Value: bson.A{
-			bson.D{{Key: "$sample", Value: bson.D{{Key: "size", Value: n * samplesPerPart}}}},
+			bson.D{{Key: "$sample", Value: bson.D{{Key: "size", Value: sampled}}}},
 			bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},
 			bson.D{{Key: "$bucketAuto", Value: bson.D{{Key: "groupBy", Value: "$_id"}, {Key: "buckets", Value: n}}}},
 		}},

@@ -211,7 +211,7 @@ type copier struct {
 func (c copier) Copy(ctx context.Context, m *catalog.Map, col catalog.Collection, after migration.OpTime) (migration.OpTime, error) {
 	_, err := initialsync.Copy(ctx, initialsync.Task{
 		Source: c.src, Destination: c.dst, Log: zap.NewNop(), Map: m, Part: partition.Whole(col), After: after,
-		Slot: c.slot, Progress: func(initialsync.Progress) {},
+		Slots: []*mongodb.Slot{c.slot}, Progress: func(initialsync.Progress) {},
 	})
 	if err != nil {
 		return migration.OpTime{}, err
