@@ -52,6 +52,8 @@ type written struct {
 // next is how many documents a batch may hold after an insert.
 func (t Tuning) next(size int, w written) int {
 	switch {
+	case w.took > t.Target && w.documents > size: // it was read before batches became smaller
+		return size
 	case w.took > t.Target:
 		return max(min(size, w.documents)/2, min(size, leastBatch))
 	case w.documents < size/2: // something else bounds it: that it was fast says nothing

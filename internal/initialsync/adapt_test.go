@@ -25,6 +25,7 @@ func TestNextBatch(t *testing.T) {
 		{"fast: a step more", 5000, 5500, written{documents: 5000, took: 100 * ms}},
 		{"as long as wanted: a step more", 5000, 5500, written{documents: 5000, took: 250 * ms}},
 		{"slow: half", 5000, 2500, written{documents: 5000, took: 251 * ms}},
+		{"slow, but of before the last halving", 2500, 2500, written{documents: 5000, took: 400 * ms}},
 		{"slow and bounded by bytes: half of what it was", 5000, 600, written{documents: 1200, took: 300 * ms}},
 		{"never too small", 150, 100, written{documents: 150, took: time.Minute}},
 		{"nor larger for being slow", 50, 50, written{documents: 50, took: time.Minute}},
