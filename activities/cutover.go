@@ -89,8 +89,8 @@ func (s *session) newDrain(ctx context.Context, from Position) (*drain, error) {
 	if err != nil || (m != nil && m.Cutover.State.Opened()) {
 		return d, err
 	}
-	// Writes to the source stand still: no max rate holds it up.
-	d.applying, err = s.startApplying(ctx, from, migration.Pace{}, d.note)
+	// Writes to the source stand still: no pace holds it up.
+	d.applying, err = s.startApplying(ctx, from, migration.Pace{Load: migration.LoadHigh}, d.note)
 	return d, err
 }
 

@@ -86,13 +86,13 @@ func (m *run) refusedIndexes(ctx workflow.Context, indexes []migration.Unsuccess
 // is told in a notice, many at once in one.
 func (m *run) listIndexes(ctx workflow.Context) {
 	before := m.Status.Cutover.UnsuccessfulIndexes
-	all := append([]migration.UnsuccessfulIndex{}, m.Copy.Unsuccessful...)
-	all = append(all, m.Look.Last.Violations...)
+	all := slices.Concat(m.Copy.Unsuccessful, m.Look.Last.Violations)
 	c := &m.Status.Cutover
 	c.UnsuccessfulIndexes, c.UnsuccessfulIndexesOmitted = migration.ListIndexes(slices.Concat(all, m.Look.Building))
 	c.UnsuccessfulIndexesOmitted += m.Copy.Omitted + m.Look.Last.Omitted
 	var news []migration.UnsuccessfulIndex
-	for _, i := range all {
+	told, _ := migration.ListIndexes(all) // what is not listed cannot be told from news
+	for _, i := range told {
 		if !slices.ContainsFunc(before, func(b migration.UnsuccessfulIndex) bool {
 			return b.Namespace == i.Namespace && b.IndexName == i.IndexName && b.Type == i.Type
 		}) {

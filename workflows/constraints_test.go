@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -186,5 +187,38 @@ func TestFailingLook(t *testing.T) {
 	}
 	if s.count("LookAtConstraints") < 6 {
 		t.Errorf("%d looks", s.count("LookAtConstraints"))
+	}
+}
+
+// TestMoreIndexesThanListed: however many indexes are unsuccessful, each is told of at
+// most once, and not again with every slice and look.
+func TestMoreIndexesThanListed(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	many := func(kind string) (all []migration.UnsuccessfulIndex) {
+		for i := range migration.MaxListedIndexes {
+			all = append(all, failedIndex(fmt.Sprint(kind, i)))
+		}
+		return all
+	}
+	s.constraints = func(in activities.ConstraintsInput) (activities.ConstraintsResult, error) {
+		return activities.ConstraintsResult{Took: time.Millisecond, Epoch: in.From.Epoch, Look: activities.Look{Violations: many("violated")}}, nil
+	}
+	s.applyChanges = func(in activities.SliceInput) (activities.SliceResult, error) {
+		result := slice(in, 0)
+		result.Refused = many("refused")
+		return result, nil
+	}
+	s.at(readyAt+10*sliceTime, func() {
+		c := s.status().Cutover
+		if len(c.UnsuccessfulIndexes) != migration.MaxListedIndexes || c.UnsuccessfulIndexesOmitted != migration.MaxListedIndexes {
+			t.Errorf("%d indexes listed, %d counted", len(c.UnsuccessfulIndexes), c.UnsuccessfulIndexesOmitted)
+		}
+	})
+	s.signalAt(readyAt+20*sliceTime, migration.MessageCutover)
+	s.play()
+	st := s.ended(migration.Completed)
+	if told := len(messagesOf(st)); told > noticedIndexes+1 {
+		t.Errorf("%d notices: %q", told, messagesOf(st))
 	}
 }

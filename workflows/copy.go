@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -137,24 +138,42 @@ func (m *run) copyUnit(ctx workflow.Context, unit Interrupted) error {
 	err := workflow.ExecuteActivity(step(ctx, summary), m.act.CopyUnit, activities.CopyInput{
 		Spec: m.spec, Unit: unit.Unit, After: m.Plan.Start.OpTime, Resume: unit.Resume, Pace: m.copyPace(),
 	}).Get(ctx, &result)
-	if stopped(err) {
-		m.Copy.Interrupted = append(m.Copy.Interrupted, unit)
-		return nil
-	}
-	if err != nil {
+	if err != nil && !stopped(err) {
 		return err
 	}
-	before := activities.CopyResume{}
-	if unit.Resume != nil {
-		before = *unit.Resume
+	if err != nil {
+		result = unit.recall(err)
 	}
+	before := unit.at()
 	m.Status.Copy.Add(result.Copied.Minus(before.Copied))
 	m.Status.Copy.NamespacesCompleted += result.Namespaces - before.Completed
-	if result.Resume != nil {
+	if err != nil || result.Resume != nil {
 		m.Copy.Interrupted = append(m.Copy.Interrupted, Interrupted{Unit: unit.Unit, Resume: result.Resume})
 	}
 	m.touch(ctx)
 	return nil
+}
+
+// at is how far the unit had come when it was taken up.
+func (u Interrupted) at() activities.CopyResume {
+	if u.Resume == nil {
+		return activities.CopyResume{}
+	}
+	return *u.Resume
+}
+
+// recall is the result of a unit that was stopped when its worker had died: how far the
+// last heartbeat says that it had come. Where the news brings none, it is where it was
+// taken up.
+func (u Interrupted) recall(err error) activities.CopyResult {
+	at := u.Resume
+	var timeout *temporal.TimeoutError
+	var last *activities.CopyResume
+	if errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil && last != nil {
+		at = last
+	}
+	u.Resume = at
+	return activities.CopyResult{Resume: at, Copied: u.at().Copied, Namespaces: u.at().Completed}
 }
 
 // nextBuild takes the next bundle of collections whose indexes are to be built.

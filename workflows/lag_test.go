@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -63,6 +64,36 @@ func TestRecall(t *testing.T) {
 		}
 		if got := m.Status.Replication.LagSeconds; got != step.lag {
 			t.Errorf("%s: lag %d, want %d", step.name, got, step.lag)
+		}
+	}
+}
+
+// TestRecallCopy: a unit that was stopped when its worker had died goes on from the last
+// heartbeat, which comes with the news, or else from where it was taken up.
+func TestRecallCopy(t *testing.T) {
+	t.Parallel()
+	at := func(part int, documents int64) *activities.CopyResume {
+		return &activities.CopyResume{Part: part, Completed: int64(part), Copied: migration.Copied{Documents: documents}}
+	}
+	for _, c := range []struct {
+		name       string
+		from, want *activities.CopyResume
+		err        error
+	}{
+		{"a cancel", at(1, 100), at(1, 100), temporal.NewCanceledError()},
+		{"a cancel at the beginning", nil, nil, temporal.NewCanceledError()},
+		{"no heartbeat", at(1, 100), at(1, 100), temporal.NewHeartbeatTimeoutError()},
+		{"a heartbeat before anything was copied", nil, nil, temporal.NewHeartbeatTimeoutError((*activities.CopyResume)(nil), migration.Live{})},
+		{"further", nil, at(2, 300), temporal.NewHeartbeatTimeoutError(at(2, 300), migration.Live{})},
+	} {
+		unit := Interrupted{Unit: 3, Resume: c.from}
+		got := unit.recall(c.err)
+		want := Interrupted{Resume: c.want}.at()
+		if !reflect.DeepEqual(got.Resume, c.want) || got.Copied != want.Copied || got.Namespaces != want.Completed {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+		if unit.Resume != c.from {
+			t.Errorf("%s: the unit itself has changed", c.name)
 		}
 	}
 }

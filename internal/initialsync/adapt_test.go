@@ -137,9 +137,38 @@ func TestMemoryComesBack(t *testing.T) {
 	}
 	large := batch{bytes: maxReply, count: 5} // more than was expected
 	f.read(&large, reserved)
+	if large.held != all {
+		t.Errorf("%d held by a batch of twice %d", large.held, maxReply)
+	}
+	another := batch{bytes: maxReply, count: 5} // more than there is: it does not wait
+	f.read(&another, 0)
+	if another.held != 0 {
+		t.Errorf("%d held where nothing was left", another.held)
+	}
 	f.read(&batch{}, 0)
 	f.close()
 	if !memory.TryAcquire(all) {
 		t.Errorf("held %d after the end", f.held.Load())
+	}
+}
+
+// TestGrownSinceThePlan: a collection that was small when it was measured takes memory by
+// what it is now.
+func TestGrownSinceThePlan(t *testing.T) {
+	t.Parallel()
+	f := newFlow(Task{Part: partition.Part{Documents: 2, Bytes: 2000}}, 0)
+	ask := func() (reserved int64) {
+		_, reserved, err := f.ask(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reserved
+	}
+	if first := ask(); first > 1<<20 {
+		t.Errorf("%d reserved for a part of 2,000 bytes", first)
+	}
+	f.read(&batch{bytes: 5_000_000, count: 5000}, 0)
+	if second := ask(); second < copies*5_000_000 {
+		t.Errorf("%d reserved for a batch like the one before, of 5,000,000 bytes", second)
 	}
 }

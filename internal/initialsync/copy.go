@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/catalog"
@@ -134,7 +136,11 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 	if err != nil {
 		return err
 	}
-	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last, n), n, 0)
+	first := n
+	if !last.IsZero() {
+		first++ // the last one comes again
+	}
+	cursor, err := mongodb.Open(ctx, t.Source, t.Part.NS.DB, t.find(last, first), n, 0)
 	if err != nil {
 		t.release(reserved)
 	}
@@ -151,7 +157,7 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 		}
 	}()
 	for {
-		b, more, err := t.readBatch(ctx, cursor, reserved)
+		b, more, err := t.readBatch(ctx, cursor, last, reserved)
 		if err != nil {
 			return err
 		}
@@ -160,7 +166,7 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 				return err
 			}
 		}
-		if !more {
+		if !more || cursor.Ended() {
 			return t.readMaxKey(ctx, last, send)
 		}
 		if n, reserved, err = t.ask(ctx); err != nil {
@@ -170,15 +176,48 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 	}
 }
 
-// readBatch reads what was asked for; more says that the cursor has not ended.
-func (t *flow) readBatch(ctx context.Context, cursor *mongodb.Cursor, reserved int64) (b batch, more bool, err error) {
+// readBatch reads what was asked for, but for the last document of before; more says
+// that the cursor has not ended.
+func (t *flow) readBatch(ctx context.Context, cursor *mongodb.Cursor, last bson.RawValue, reserved int64) (b batch, more bool, err error) {
 	defer func() { t.read(&b, reserved) }()
 	next, err := cursor.Next(ctx)
 	if err != nil || next == nil {
 		return batch{}, false, err
 	}
-	b, err = inspect(next.Documents)
+	documents := next.Documents
+	if !last.IsZero() {
+		if documents, err = without(documents, last); err != nil {
+			return batch{}, false, err
+		}
+	}
+	b, err = inspect(documents)
 	return b, err == nil, err
+}
+
+// without leaves out the first document of a batch when it has that _id.
+func without(documents bson.RawArray, last bson.RawValue) (bson.RawArray, error) {
+	first, err := documents.IndexErr(0)
+	if errors.Is(err, bsoncore.ErrOutOfBounds) {
+		return documents, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a batch: %w", err)
+	}
+	doc, _ := first.DocumentOK() // inspect tells of anything else
+	if !doc.Lookup("_id").Equal(last) {
+		return documents, nil
+	}
+	values, err := documents.Values()
+	if err != nil {
+		return nil, fmt.Errorf("read a batch: %w", err)
+	}
+	// The server wants arrays numbered from 0.
+	out := make([]byte, 0, len(documents))
+	at, out := bsoncore.AppendArrayStart(out)
+	for i, v := range values[1:] {
+		out = bsoncore.AppendValueElement(out, strconv.Itoa(i), bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
+	}
+	return bsoncore.AppendArrayEnd(out, at)
 }
 
 // readMaxKey reads the one document that a range with only a lower bound leaves

@@ -1,6 +1,7 @@
 package initialsync
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,12 +98,45 @@ func TestResume(t *testing.T) {
 			again := k.task(part, func(Progress) {})
 			again.Resume = last.LastID
 			done, err := Copy(t.Context(), again)
-			// The last document that was reported is read, and counted, again.
-			if err != nil || done.Documents != batchSize+19 {
+			if err != nil || done.Documents != batchSize+18 {
 				t.Errorf("the rest was %d documents, %v", done.Documents, err)
 			}
 			k.same()
+			end := k.task(part, func(Progress) { t.Error("something was left") })
+			end.Resume = done.LastID
+			if done, err = Copy(t.Context(), end); err != nil || done.Documents != 0 {
+				t.Errorf("behind the end were %d documents, %v", done.Documents, err)
+			}
 		})
+	}
+}
+
+// TestWithout: the document that was the last before is left out, and no other; the
+// server takes what is left.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	array := func(ids ...any) bson.RawArray {
+		docs := bson.A{}
+		for _, id := range ids {
+			docs = append(docs, d("_id", id, "x", 1))
+		}
+		raw, err := bson.Marshal(d("a", docs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bson.Raw(raw).Lookup("a").Array()
+	}
+	last := bson.RawValue{Type: bson.TypeInt32, Value: []byte{7, 0, 0, 0}}
+	for _, c := range []struct{ given, want bson.RawArray }{
+		{array(int32(7), int32(8), int32(9)), array(int32(8), int32(9))},
+		{array(int32(7)), array()},
+		{array(int64(7), int32(8)), array(int64(7), int32(8))},
+		{array(int32(8), int32(7)), array(int32(8), int32(7))},
+		{array(), array()},
+	} {
+		if got, err := without(c.given, last); err != nil || !bytes.Equal(got, c.want) {
+			t.Errorf("%s: %s, %v", c.given, got, err)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ const far = 3 * time.Millisecond
 
 // writing are the slots to write with.
 func (t *flow) writing() []*mongodb.Slot {
-	if t.Part.Natural || t.Destination.RoundTrip() < far {
+	// A low load writes one at a time, so that its rests are rests.
+	if t.Part.Natural || t.Tuning.Idle > 0 || t.Destination.RoundTrip() < far {
 		return t.Slots[:1]
 	}
 	return t.Slots

@@ -9,6 +9,7 @@ import (
 
 	"mongoferry/internal/devstack"
 	"mongoferry/internal/enginetest"
+	"mongoferry/internal/migration"
 	"mongoferry/internal/partition"
 )
 
@@ -27,6 +28,10 @@ func TestCopyFarAway(t *testing.T) {
 		done, err := Copy(ctx, from)
 		if len(newFlow(from, 0).writing()) != len(from.Slots) {
 			t.Errorf("a round trip takes %s, and one slot writes", distant.RoundTrip())
+		}
+		from.Tuning = TuningOf(migration.LoadLow)
+		if len(newFlow(from, 0).writing()) != 1 {
+			t.Error("at a low load several slots write")
 		}
 		return done, err
 	}

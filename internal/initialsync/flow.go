@@ -16,6 +16,8 @@ type flow struct {
 	// as far as the reader knows.
 	size    atomic.Int64
 	average int64
+	// seen is how many bytes have been read.
+	seen int64
 	// held is what this copy has of the memory.
 	held atomic.Int64
 	// least is how long the smallest write takes.
@@ -24,7 +26,7 @@ type flow struct {
 
 // maxLeast bounds what counts as the way to the server and back: beyond it, the
 // server is busy.
-const maxLeast = time.Second
+const maxLeast = 250 * time.Millisecond
 
 func newFlow(t Task, least time.Duration) *flow {
 	if t.Tuning == (Tuning{}) {
@@ -46,17 +48,27 @@ func averageOf(p partition.Part) int64 {
 // ask says how many documents the next batch may hold, when there is memory for it.
 func (f *flow) ask(ctx context.Context) (n int32, reserved int64, err error) {
 	n = documents(int(f.size.Load()), f.average, f.Limit)
-	reserved = expected(n, f.average, f.Part.Bytes)
+	known := f.Part.Bytes
+	if f.seen > known {
+		known = 0 // it has grown since it was measured
+	}
+	reserved = expected(n, f.average, known)
 	return n, reserved, f.acquire(ctx, reserved)
 }
 
-// read takes in what came: its memory is what is left of the reservation.
+// read takes in what came: its memory is what is left of the reservation, or more where
+// documents are larger than those before and there is more. It does not wait for that:
+// others may wait for what it has.
 func (f *flow) read(b *batch, reserved int64) {
 	if b.count > 0 {
 		f.average = b.bytes / b.count
-		b.held = min(copies*b.bytes, reserved)
+		f.seen += b.bytes
+		b.held = copies * b.bytes
 	}
-	f.release(reserved - b.held)
+	if more := b.held - reserved; more > 0 && !f.tryAcquire(more) {
+		b.held = reserved
+	}
+	f.release(max(reserved-b.held, 0))
 }
 
 // written takes in how long an insert took, and rests.
@@ -92,6 +104,14 @@ func (f *flow) acquire(ctx context.Context, n int64) error {
 	}
 	f.held.Add(n)
 	return nil
+}
+
+func (f *flow) tryAcquire(n int64) bool {
+	if f.Memory == nil || !f.Memory.TryAcquire(n) {
+		return false
+	}
+	f.held.Add(n)
+	return true
 }
 
 func (f *flow) release(n int64) {

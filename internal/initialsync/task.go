@@ -48,6 +48,8 @@ type Limiter interface {
 type Memory interface {
 	// Acquire takes bytes, when there are as many, unless the context ends.
 	Acquire(ctx context.Context, n int64) error
+	// TryAcquire takes them when they are there now.
+	TryAcquire(n int64) bool
 	// Release gives bytes back.
 	Release(n int64)
 }

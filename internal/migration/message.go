@@ -1,6 +1,10 @@
 package migration
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // The messages a running migration understands, each as a signal and as an
 // update of the same name, and the query it answers.
@@ -23,6 +27,15 @@ const (
 type Request struct {
 	NotAfter time.Time `json:"notAfter,omitzero"`
 	Tuning
+}
+
+// UnmarshalJSON refuses keys that are not known: somebody may have typed them, and
+// believes that they hold.
+func (r *Request) UnmarshalJSON(data []byte) error {
+	type plain Request
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(r))
 }
 
 // Clear marks the request as safe to travel unsealed.

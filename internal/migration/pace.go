@@ -48,7 +48,10 @@ var byteUnits = []struct {
 	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
 }
 
-var ratePattern = regexp.MustCompile(`^([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)/s$`)
+// maxRate is above what any server takes; a share of it is read as it was written.
+const maxRate = 1e12
+
+var ratePattern = regexp.MustCompile(`^([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)/s$`)
 
 // ParseRate reads 5000docs/s or 20MB/s; off is no limit.
 func ParseRate(text string) (Rate, error) {
@@ -65,15 +68,20 @@ func ParseRate(text string) (Rate, error) {
 		return Rate{}, wrong
 	}
 	var r Rate
-	if found[2] == "docs" {
+	size := unitSize(found[2])
+	switch {
+	case found[2] == "docs":
 		r.Documents = int64(amount)
-	} else if size := unitSize(found[2]); size > 0 {
+	case size > 0:
 		r.Bytes = int64(amount * float64(size))
-	} else {
+	default:
 		return Rate{}, wrong
 	}
 	if amount == 0 {
 		return Rate{}, nil
+	}
+	if amount*float64(max(size, 1)) > maxRate {
+		return Rate{}, fmt.Errorf("rate %q: want at most %ddocs/s or %s, or off", text, int64(maxRate), Rate{Bytes: maxRate})
 	}
 	if !r.Limited() {
 		return Rate{}, fmt.Errorf("rate %q: want at least 1docs/s or 1B/s", text)

@@ -21,6 +21,7 @@ func TestParseRate(t *testing.T) {
 		{text: "64KiB/s", want: Rate{Bytes: 64 << 10}, print: "64KiB/s"},
 		{text: "2GiB/s", want: Rate{Bytes: 2 << 30}, print: "2GiB/s"},
 		{text: "7KB/s", want: Rate{Bytes: 7000}, print: "7kB/s"},
+		{text: "1000GB/s", want: Rate{Bytes: 1e12}, print: "1000GB/s"},
 		{text: "700B/s", want: Rate{Bytes: 700}, print: "700B/s"},
 		{text: "off"}, {text: "0"}, {text: "0docs/s"}, {text: "0.0MB/s"},
 		{text: "", err: "like 5000docs/s or 20MB/s"},
@@ -30,7 +31,7 @@ func TestParseRate(t *testing.T) {
 		{text: "20mb/s", err: "like 5000docs/s"},
 		{text: "20Mbit/s", err: "like 5000docs/s"},
 		{text: "1e6docs/s", err: "like 5000docs/s"},
-		{text: "99999999999999docs/s", err: "like 5000docs/s"},
+		{text: "9999999999999999999docs/s", err: "like 5000docs/s"},
 		{text: "0.5docs/s", err: "want at least 1docs/s"},
 	} {
 		got, err := ParseRate(c.text)
@@ -88,6 +89,40 @@ func TestTuning(t *testing.T) {
 		if (err == nil) != (c.err == nil) || got != c.want {
 			t.Errorf("%+v: %+v, %v", c.wish, got, err)
 		}
+	}
+}
+
+// TestRateLimits: what is accepted can be read again however it is divided.
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"1001GB/s", "99999999999GB/s", "1000000000001docs/s", "999999.123456GiB/s"} {
+		if got, err := ParseRate(text); err == nil || !strings.Contains(err.Error(), "want at most") {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"1000GB/s", "999.999999GB/s", "1000000000000docs/s", "931GiB/s"} {
+		r, err := ParseRate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 9 {
+			share, back := r.Share(n), Rate{}
+			if err := back.UnmarshalText([]byte(share.String())); err != nil || back != share {
+				t.Errorf("%s by %d: %s became %s, %v", text, n, share, back, err)
+			}
+		}
+	}
+}
+
+// TestRequestOfUnknownKeys: who types one is told.
+func TestRequestOfUnknownKeys(t *testing.T) {
+	t.Parallel()
+	var r Request
+	if err := json.Unmarshal([]byte(`{"load":"low","max-rate":"1MB/s"}`), &r); err == nil || !strings.Contains(err.Error(), "max-rate") {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if err := json.Unmarshal([]byte(`{"load":"low","maxRate":"1MB/s"}`), &r); err != nil || r.Tuning != (Tuning{"low", "1MB/s"}) {
+		t.Errorf("got %+v, %v", r, err)
 	}
 }
 

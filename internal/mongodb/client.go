@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -40,6 +41,7 @@ type Client struct {
 	name       string
 	address    migration.URI
 	tls        bool
+	nearest    *atomic.Int64 // see RoundTrip
 }
 
 // Resolve gives the connection string behind an endpoint: itself, or what its
@@ -106,7 +108,7 @@ func connect(name string, e migration.Endpoint, through func(options.ContextDial
 		return nil, fmt.Errorf("%s: connect: %w", name, migration.RedactError(err))
 	}
 	return &Client{
-		deployment: top, name: name, address: migration.URI(uri), tls: opts.TLSConfig != nil,
+		deployment: top, nearest: &atomic.Int64{}, name: name, address: migration.URI(uri), tls: opts.TLSConfig != nil,
 		api: topology.ServerAPIFromServerOptions(serverSelectionTimeout, cfg.ServerOpts),
 	}, nil
 }
@@ -128,15 +130,22 @@ func (c *Client) WithGate(gate migration.Gate) *Client {
 	return &gated
 }
 
-// RoundTrip is how long a message to the primary and back takes on average, as the
-// driver has measured it lately; 0 while nothing is known.
+// RoundTrip is how long a message to the primary and back takes: the least of the
+// driver's averages so far, since an average grows when the server is busy. 0 while
+// nothing is known.
 func (c *Client) RoundTrip() time.Duration {
 	for _, s := range c.deployment.Description().Servers {
-		if s.AverageRTTSet && slices.Contains(primaries, s.Kind) {
-			return s.AverageRTT
+		if !s.AverageRTTSet || !slices.Contains(primaries, s.Kind) {
+			continue
+		}
+		for {
+			least := c.nearest.Load()
+			if least > 0 && least <= int64(s.AverageRTT) || c.nearest.CompareAndSwap(least, int64(s.AverageRTT)) {
+				break
+			}
 		}
 	}
-	return 0
+	return time.Duration(c.nearest.Load())
 }
 
 // primaries are the kinds of servers that are written to.

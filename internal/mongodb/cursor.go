@@ -100,6 +100,9 @@ func (c *Cursor) Next(ctx context.Context) (*Batch, error) {
 	return &batch, nil
 }
 
+// Ended says that there are no more batches, when the last reply has said so already.
+func (c *Cursor) Ended() bool { return c.exhausted && c.firstBatch == nil }
+
 // SetBatchSize bounds the batches from the next one on.
 func (c *Cursor) SetBatchSize(n int32) { c.batchSize = n }
 
