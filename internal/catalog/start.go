@@ -37,7 +37,7 @@ func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter
 	var from bson.Raw
 	var dirty []string
 	for round := 0; ; round++ {
-		stream, err := mongodb.OpenStream(ctx, src, from, 0)
+		stream, err := open(ctx, src, from)
 		if err != nil {
 			return Start{}, err
 		}
@@ -70,6 +70,12 @@ func ReadConsistent(ctx context.Context, src *mongodb.Client, f namespace.Filter
 		slices.SortFunc(start.Collections, func(a, b Collection) int { return strings.Compare(a.NS.String(), b.NS.String()) })
 		return start, nil
 	}
+}
+
+// open opens the stream without documents, which do not matter here: one may be too
+// large for it.
+func open(ctx context.Context, src *mongodb.Client, from bson.Raw) (*mongodb.Cursor, error) {
+	return mongodb.OpenLeanStream(ctx, src, from, 0)
 }
 
 func readAll(ctx context.Context, src *mongodb.Client, f namespace.Filter, byDB map[string][]Collection) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -54,6 +55,27 @@ func TestReadConsistent(t *testing.T) {
 				t.Errorf("not the catalog of one moment: %v", names)
 			}
 		}
+	}
+}
+
+// TestLargeChangesBesideTheCatalog: a change that is too large for an event with its
+// document does not matter to who looks for changes of the catalog.
+func TestLargeChangesBesideTheCatalog(t *testing.T) {
+	t.Parallel()
+	src, _, _ := pair(t)
+	start, err := ReadConsistent(t.Context(), src, only(t, t.Name()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := strings.Repeat("k", 3<<20)
+	insert(t, src, migration.Namespace{DB: t.Name(), Collection: "c"}, bson.D{e("_id", id), e("pad", strings.Repeat("x", 10<<20))})
+	stream, err := open(t.Context(), src, start.ResumeToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := readToNow(t.Context(), src, stream, only(t, t.Name()))
+	if err != nil || !slices.Equal(seen.dirty, []string{t.Name()}) {
+		t.Errorf("changed databases %q, %v", seen.dirty, err)
 	}
 }
 
