@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,21 +64,41 @@ func (s *stack) keepsTo(rate, base, enough int64, began time.Time) {
 func (s *stack) awaitCopies(id string, most int) {
 	s.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		d, err := s.client.DescribeWorkflowExecution(context.Background(), id, "")
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		n := 0
-		for _, p := range d.GetPendingActivities() {
-			if p.GetActivityType().GetName() == "CopyUnit" {
-				n++
-			}
-		}
+		n := len(s.underWay(id, "CopyUnit"))
 		if n <= most {
 			return
 		}
 		if time.Now().After(end) {
 			s.t.Fatalf("%d copies are under way, want %d", n, most)
+		}
+	}
+}
+
+// underWay are the ids of the activities of a kind that have not ended.
+func (s *stack) underWay(id, kind string) (ids []string) {
+	s.t.Helper()
+	d, err := s.client.DescribeWorkflowExecution(context.Background(), id, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, p := range d.GetPendingActivities() {
+		if p.GetActivityType().GetName() == kind {
+			ids = append(ids, p.GetActivityId())
+		}
+	}
+	return ids
+}
+
+// awaitNextSlice waits until none of these slices is under way, but another.
+func (s *stack) awaitNextSlice(id string, before []string) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		now := s.underWay(id, "ApplyChanges")
+		if len(now) > 0 && !slices.ContainsFunc(now, func(a string) bool { return slices.Contains(before, a) }) {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("slices %q are under way, those of before were %q", now, before)
 		}
 	}
 }
@@ -107,7 +128,9 @@ func TestMaxRate(t *testing.T) {
 	if n := s.arrived(); n != documents {
 		t.Fatalf("%d of %d documents have arrived", n, documents)
 	}
+	slice := s.underWay("paced", "ApplyChanges")
 	s.tune("paced", migration.Tuning{MaxRate: "150docs/s"})
+	s.awaitNextSlice("paced", slice) // the one under way has no limit, and takes a moment to end
 	changed := time.Now()
 	var more []any
 	for i := range 5000 {
