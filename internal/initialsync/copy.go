@@ -92,13 +92,12 @@ func (t *flow) write(ctx context.Context, w writer, b batch, landed *landing) er
 	if err := t.wait(ctx, b); err != nil {
 		return err
 	}
-	documents := b.documents
-	b.documents = nil // the message that writes them is as large again
 	began := time.Now()
-	if err := w.insert(ctx, documents); err != nil {
+	if err := w.insert(ctx, b.documents); err != nil {
 		return err
 	}
 	took := time.Since(began)
+	b.documents = nil // it may have to wait for those before it
 	landed.add(b)
 	return t.written(ctx, b, took)
 }

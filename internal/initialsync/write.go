@@ -22,7 +22,7 @@ type writer struct {
 // insert writes a batch. A document whose _id is there already was copied by an
 // earlier attempt; anything else that is refused is a Fault.
 func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
-	reply, err := w.slot.Write(ctx, w.to.NS.DB, w.command(documents))
+	reply, err := w.slot.Insert(ctx, w.to.NS.DB, w.command(), documents)
 	if err != nil {
 		return mongodb.Refusal(migration.WriteRefused, "insert into "+w.to.NS.String(), err)
 	}
@@ -36,17 +36,12 @@ func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 	return nil
 }
 
-// command is built in one piece, with room for what the slot adds: a batch is large.
-func (w writer) command(documents bson.RawArray) bson.Raw {
-	head := bsoncore.NewDocumentBuilder().
+// command is the insert but for the documents.
+func (w writer) command() bson.Raw {
+	b := bsoncore.NewDocumentBuilder().
 		AppendString("insert", w.to.Storage()).
 		AppendBoolean("ordered", w.ordered).
 		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
-	w.slot.AppendOptions(head)
-	fields := head.Build()
-	b := make([]byte, 0, len(fields)+len(documents)+mongodb.SignedSize)
-	b = append(b, fields[:len(fields)-1]...)
-	b = bsoncore.AppendArrayElement(b, "documents", bsoncore.Array(documents))
-	b = append(b, 0)
-	return bson.Raw(bsoncore.UpdateLength(b, 0, int32(len(b))))
+	w.slot.AppendOptions(b)
+	return bson.Raw(b.Build())
 }

@@ -168,6 +168,12 @@ func (c *Client) Run(ctx context.Context, db string, command any) (bson.Raw, err
 
 // RunRaw is Run for a command that is bytes already.
 func (c *Client) RunRaw(ctx context.Context, db string, command bson.Raw) (bson.Raw, error) {
+	return c.send(ctx, db, command, nil)
+}
+
+// send is RunRaw of a command to which documents belong, under that name: they go into
+// the message as they are, without a copy in between. Nil is none.
+func (c *Client) send(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (bson.Raw, error) {
 	if c.gate != nil {
 		if err := c.gate.Check(); err != nil {
 			return nil, err
@@ -178,8 +184,12 @@ func (c *Client) RunRaw(ctx context.Context, db string, command bson.Raw) (bson.
 		CommandFn: func(dst []byte, _ description.SelectedServer) ([]byte, error) {
 			// The driver has opened a document and closes it itself: hand over
 			// the elements between length and terminator.
-			dst = slices.Grow(dst, len(command)+messageSlack)
-			return append(dst, command[4:len(command)-1]...), nil
+			dst = slices.Grow(dst, len(command)+len(documents)+messageSlack)
+			dst = append(dst, command[4:len(command)-1]...)
+			if documents != nil {
+				dst = bsoncore.AppendArrayElement(dst, "documents", bsoncore.Array(documents))
+			}
+			return dst, nil
 		},
 		ProcessResponseFn: func(_ context.Context, response bsoncore.Document, _ driver.ResponseInfo) error {
 			// It was read into a buffer of its own, which nobody else keeps.

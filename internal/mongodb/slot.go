@@ -134,22 +134,27 @@ type WriteReply struct {
 	Errors      []WriteError
 }
 
-// SignedSize is beyond what Write adds to a command: one with so much room behind it
-// is not copied.
-const SignedSize = 256
-
 // Write sends an insert, update or delete command, complete but for session,
 // transaction number and write concern, which is always majority and journaled.
 // It is repeated over network errors and elections until the context ends, and
 // takes effect once. Updates and deletes must be of single documents. The command
 // is the slot's from then on.
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
+	return s.write(ctx, db, command, nil)
+}
+
+// Insert is Write of an insert without its documents, which are handed on as they are.
+func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
+	return s.write(ctx, db, command, documents)
+}
+
+func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	s.seq++
 	name := commandName(command)
 	raw := s.sign(command)
 	var reply WriteReply
 	err := Retry(ctx, s.log, name+" on the destination", func() error {
-		answer, err := s.client.RunRaw(ctx, db, raw)
+		answer, err := s.client.send(ctx, db, raw, documents)
 		if err != nil {
 			return err
 		}
