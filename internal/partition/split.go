@@ -37,8 +37,8 @@ func samples(n int, whole Part) (parts, size int) {
 	return min(n, max(few/4, 1)), min(size, few)
 }
 
-// Split cuts a collection into parts of about the given size. Its bounds come
-// from a sample of _id, in the order of the index.
+// Split cuts a collection into parts of about the given size, by values of _id in the
+// order of the index: counted, or from a sample.
 func Split(ctx context.Context, src *mongodb.Client, c catalog.Collection, size int64) ([]Part, error) {
 	whole, err := measured(ctx, src, c)
 	if err != nil {
@@ -60,7 +60,13 @@ func split(ctx context.Context, src *mongodb.Client, c catalog.Collection, whole
 	if whole.Natural || n == 1 {
 		return []Part{whole}, nil
 	}
-	bounds, err := sample(ctx, src, c, n, sampled)
+	var bounds []bson.RawValue
+	var err error
+	if countable(whole) {
+		bounds, err = count(ctx, src, c, n, whole.Documents/int64(n))
+	} else {
+		bounds, err = sample(ctx, src, c, n, sampled)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -181,3 +181,24 @@ func TestSplitOfADroppedCollection(t *testing.T) {
 		t.Errorf("got %+v, %v", parts, err)
 	}
 }
+
+// TestLargeDocumentsAreCounted: parts of large documents are even, whatever their _id
+// is, and hold every document once.
+func TestLargeDocumentsAreCounted(t *testing.T) {
+	t.Parallel()
+	ns := migration.Namespace{DB: t.Name(), Collection: "c"}
+	c := create(t, ns)
+	ids := append(integers(400), bson.MinKey{}, bson.MaxKey{}, "text", bson.D{{Key: "a", Value: 1}})
+	fill(t, ns, ids, 5000)
+	const size = 100_000
+	checkCover(t, c, size, len(ids))
+	parts, err := Split(t.Context(), enginetest.Source(t), c, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range parts {
+		if n := len(read(t, p)); n < 15 || n > 2*len(ids)/len(parts) {
+			t.Errorf("part %d of %d holds %d of %d documents", i, len(parts), n, len(ids))
+		}
+	}
+}
