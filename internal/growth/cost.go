@@ -23,8 +23,6 @@ const (
 // What the plan makes of data and collections; see package partition.
 const (
 	partBytes   = 128 << 20
-	leastPart   = 32 << 20
-	evenParts   = 24
 	maxParts    = 1024
 	bundleParts = 200
 	indexBundle = 100
@@ -60,7 +58,7 @@ type Migration struct {
 // Units is how many pieces the copy is planned in: a large collection in parts, small
 // ones by hundreds.
 func (m Migration) Units() int {
-	size := max(m.Bytes/maxParts, min(partBytes, max(m.Bytes/evenParts, leastPart)))
+	size := max(partBytes, m.Bytes/maxParts)
 	return int((m.Bytes+size-1)/size) + (m.Collections+bundleParts-1)/bundleParts
 }
 

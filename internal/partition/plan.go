@@ -17,10 +17,6 @@ const (
 	// migration's history, and has a document in the plan.
 	partBytes = 128 << 20
 	maxParts  = 1024
-	// Of little data, parts are smaller, so that there are evenParts or more and all copies
-	// end at about the same time.
-	evenParts      = 24
-	leastPartBytes = 32 << 20
 	// bundleBytes and bundleParts bound a bundle of small collections.
 	bundleBytes = 64 << 20
 	bundleParts = 200
@@ -82,7 +78,7 @@ func partSize(wholes []Part) int64 {
 	for _, w := range wholes {
 		bytes += w.Bytes
 	}
-	return max(bytes/maxParts, min(partBytes, max(bytes/evenParts, leastPartBytes)))
+	return max(bytes/maxParts, partBytes)
 }
 
 // bundle makes units of parts: a large one alone, small ones together.

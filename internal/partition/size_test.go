@@ -11,14 +11,11 @@ func TestPartSize(t *testing.T) {
 		collections int
 		bytes, want int64
 	}{
-		{1, 0, leastPartBytes},
-		{1, gb, gb / evenParts},
-		{1, 4 * gb, partBytes},
+		{1, 0, partBytes},
 		{1, 100 * gb, partBytes},
 		{1, tb, gb},
 		{10, tb, 10 * gb},
 		{100_000, 1 << 20, partBytes},
-		{100, 1 << 20, leastPartBytes},
 	} {
 		wholes := make([]Part, c.collections)
 		for i := range wholes {
