@@ -40,9 +40,7 @@ type outcome struct {
 	Documents    int64
 	Events       int64
 	CPU          float64
-	// Memory is the most in use, in MB.
-	Memory float64
-	Error  string
+	Error        string
 }
 
 // IsJob says whether this process was started to do a job: call DoJob then, and
@@ -57,7 +55,7 @@ func DoJob(ctx context.Context, out io.Writer) error {
 	}
 	// A worker's start is not measured, and neither is this one's.
 	began := time.Now()
-	before, _, err := ownUsage()
+	before, err := ownCPU()
 	if err != nil {
 		return err
 	}
@@ -66,7 +64,7 @@ func DoJob(ctx context.Context, out io.Writer) error {
 		result.Error = err.Error()
 	}
 	result.Began, result.Ended = began, time.Now()
-	if result.CPU, result.Memory, err = ownUsage(); err != nil {
+	if result.CPU, err = ownCPU(); err != nil {
 		return err
 	}
 	result.CPU -= before

@@ -91,7 +91,6 @@ func noteReplay(f *figures, of story, tool, raw, stream outcome) {
 	f.add("raw", speed(raw), "events/s", nil, "a plain applier: one statement an event, 4 writers by hash of _id, same write concern")
 	f.add("stream", speed(stream), "events/s", nil, "the change stream read alone")
 	f.add("of_stream", per(speed(tool), speed(stream)), "of the stream", nil, "events a second, by those of the stream read alone")
-	f.add("memory", tool.Memory, "MB", atMost(256), "the most memory that the engine had in use")
 	f.add("cpu", per(tool.CPU, float64(tool.Events)/1e6), "CPU s/million", nil, "the engine's CPU time by a million events")
 	f.add("raw_cpu", per(raw.CPU, float64(raw.Events)/1e6), "CPU s/million", nil, "the raw applier's")
 }

@@ -99,7 +99,7 @@ func TestCPUSeconds(t *testing.T) {
 	t.Parallel()
 	for start := time.Now(); time.Since(start) < 100*time.Millisecond; { // it is to use time
 	}
-	before, _, err := ownUsage()
+	before, err := ownCPU()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +107,9 @@ func TestCPUSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, memory, err := ownUsage()
+	after, err := ownCPU()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if memory < 5 || memory > 4000 {
-		t.Errorf("%v MB of memory in use", memory)
 	}
 	if tick := 2.0 / ticksPerSecond; got < before-tick || got > after+tick {
 		t.Errorf("%v CPU seconds, and %v to %v by getrusage", got, before, after)

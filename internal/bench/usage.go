@@ -153,12 +153,11 @@ func peakMemory(p *devstack.Process) (float64, error) {
 	return kb / 1024, nil
 }
 
-// ownUsage is the CPU seconds of this process so far, and the most memory that it has
-// had in use, in MB.
-func ownUsage() (cpu, memory float64, err error) {
+// ownCPU is the CPU seconds that this process has used so far.
+func ownCPU() (float64, error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0, 0, fmt.Errorf("read the own usage: %w", err)
+		return 0, fmt.Errorf("read the own usage: %w", err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), float64(u.Maxrss) / 1024, nil
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), nil
 }

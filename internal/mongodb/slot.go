@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -150,7 +151,7 @@ func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, document
 
 func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	s.seq++
-	name := commandName(command)
+	name, again := commandName(command), s.afterRefusals(command)
 	raw := s.sign(command)
 	var reply WriteReply
 	err := Retry(ctx, s.log, name+" on the destination", func() error {
@@ -161,9 +162,29 @@ func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents
 		if reply, err = parseWriteReply(s.client.name, db, answer); err != nil {
 			return err
 		}
-		return s.passing(name, db, reply)
+		if err := s.passing(name, db, reply); err != nil {
+			raw = again(raw)
+			return err
+		}
+		return nil
 	})
 	return reply, err
+}
+
+// afterRefusals gives what is sent again once single statements were refused for the
+// time being. A server that goes on behind such a one has done statements that may build
+// on it; under the same number it would now do only the refused one, as the last. So
+// all are done again, in their order and under a new number, which every statement of
+// ours bears. One that stops at the first (ordered, the default) has done none behind it.
+func (s *Slot) afterRefusals(command bson.Raw) func(signed bson.Raw) bson.Raw {
+	if ordered, ok := command.Lookup("ordered").BooleanOK(); ordered || !ok {
+		return func(signed bson.Raw) bson.Raw { return signed }
+	}
+	kept := slices.Clone(command)
+	return func(bson.Raw) bson.Raw {
+		s.seq++
+		return s.sign(slices.Clone(kept))
+	}
 }
 
 // passing is the error of a statement that may succeed when it is sent again: the

@@ -14,8 +14,9 @@ import (
 // Bounds of what one query asks for, and of what it may bring: the documents are
 // held until they are written.
 const (
-	refetchIDs   = 1000
-	refetchBytes = 64 << 20
+	refetchIDs     = 1000
+	refetchIDBytes = 4 << 20
+	refetchBytes   = 64 << 20
 )
 
 // ahead says how new a document is that was read from the source: it holds every
@@ -34,7 +35,7 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 	if c.Collation() != nil {
 		n = 1 // only the server can tell which of several documents an _id means
 	}
-	changes = changes[:min(n, len(changes))]
+	changes = changes[:askable(changes, n)]
 	var found reading
 	err := mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {
 		var err error
@@ -70,6 +71,17 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 	a.aheadUntil = migration.Later(a.aheadUntil, found.ahead.atMost)
 	a.progress.Refetched += int64(done)
 	return done, nil
+}
+
+// askable is how many of the first changes, n at most, one query can ask for.
+func askable(changes []*change, n int) int {
+	size := 0
+	for i, ch := range changes[:min(n, len(changes))] {
+		if size += len(ch.id.Value); i > 0 && size > refetchIDBytes {
+			return i
+		}
+	}
+	return min(n, len(changes))
 }
 
 // reading is what the source holds of some documents, by _id. When it is not
