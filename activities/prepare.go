@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -71,7 +70,7 @@ func (p *preparation) run(ctx context.Context) (Plan, error) {
 	if err := p.makeRoom(ctx, start.Collections); err != nil {
 		return Plan{}, err
 	}
-	if err := p.create(ctx, start.Collections); err != nil {
+	if err := p.cols.Create(ctx, start.Collections); err != nil {
 		return Plan{}, err
 	}
 	units, totals, err := partition.Plan(ctx, p.source, start.Collections)
@@ -143,17 +142,4 @@ func (p *preparation) makeRoom(ctx context.Context, wanted []catalog.Collection)
 		}
 	}
 	return nil
-}
-
-// create makes every collection and view. The map has them before, so that what an
-// interrupted attempt has made is known as ours, and with their UUIDs after.
-func (p *preparation) create(ctx context.Context, cols []catalog.Collection) error {
-	if err := p.cols.Put(ctx, cols...); err != nil {
-		return err
-	}
-	cols = slices.Clone(cols)
-	if err := catalog.CreateAll(ctx, p.destination, cols); err != nil {
-		return err
-	}
-	return p.cols.Put(ctx, cols...)
 }

@@ -74,6 +74,13 @@ func stopped(err error) bool {
 		errors.As(err, &failure) && failure.RetryState() == enumspb.RETRY_STATE_CANCEL_REQUESTED
 }
 
+// lastHeartbeat reads the last heartbeat of an attempt whose worker had died, when it
+// came with the news.
+func lastHeartbeat(err error, details ...any) bool {
+	var timeout *temporal.TimeoutError
+	return errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(details...) == nil
+}
+
 // awaitResume holds while the migration is paused, unless something else needs
 // attention (the timer has ended). Meanwhile the oplog is watched.
 func (m *run) awaitResume(ctx workflow.Context) error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -138,11 +137,11 @@ func (m *run) copyUnit(ctx workflow.Context, unit Interrupted) error {
 	err := workflow.ExecuteActivity(step(ctx, summary), m.act.CopyUnit, activities.CopyInput{
 		Spec: m.spec, Unit: unit.Unit, After: m.Plan.Start.OpTime, Resume: unit.Resume, Pace: m.copyPace(),
 	}).Get(ctx, &result)
-	if err != nil && !stopped(err) {
-		return err
-	}
-	if err != nil {
+	switch {
+	case stopped(err):
 		result = unit.recall(err)
+	case err != nil:
+		return err
 	}
 	before := unit.at()
 	m.Status.Copy.Add(result.Copied.Minus(before.Copied))
@@ -166,14 +165,11 @@ func (u Interrupted) at() activities.CopyResume {
 // last heartbeat says that it had come. Where the news brings none, it is where it was
 // taken up.
 func (u Interrupted) recall(err error) activities.CopyResult {
-	at := u.Resume
-	var timeout *temporal.TimeoutError
 	var last *activities.CopyResume
-	if errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil && last != nil {
-		at = last
+	if lastHeartbeat(err, &last) && last != nil {
+		u.Resume = last
 	}
-	u.Resume = at
-	return activities.CopyResult{Resume: at, Copied: u.at().Copied, Namespaces: u.at().Completed}
+	return activities.CopyResult{Resume: u.Resume, Copied: u.at().Copied, Namespaces: u.at().Completed}
 }
 
 // nextBuild takes the next bundle of collections whose indexes are to be built.

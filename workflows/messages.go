@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -53,9 +51,7 @@ type typedTuning struct{ migration.Tuning }
 
 // UnmarshalJSON refuses keys that are not known.
 func (t *typedTuning) UnmarshalJSON(data []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(&t.Tuning)
+	return migration.DecodeKnown(data, &t.Tuning)
 }
 
 // messages are the names that exist both as signal and as update.

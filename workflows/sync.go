@@ -1,10 +1,8 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"mongoferry/activities"
@@ -109,10 +107,9 @@ func (m *run) slice(ctx workflow.Context, catchUp bool) error {
 // last heartbeat comes with the news. Without it, a cutover would begin with what
 // that slice, and those attempts at it before, had done already.
 func (m *run) recall(err error) {
-	var timeout *temporal.TimeoutError
 	var at activities.Position
 	var live migration.Live
-	if !errors.As(err, &timeout) || !timeout.HasLastHeartbeatDetails() || timeout.LastHeartbeatDetails(&at, &live) != nil {
+	if !lastHeartbeat(err, &at, &live) {
 		return
 	}
 	if live.Replication != nil && at.OpTime.After(m.Position.OpTime) {

@@ -51,7 +51,7 @@ func copyAlone(ctx context.Context, src, dst *mongodb.Client, id string) (outcom
 		return outcome{}, err
 	}
 	cols := catalog.NewMap(dst, metadata)
-	if err := createAll(ctx, dst, cols, start.Collections); err != nil {
+	if err := cols.Create(ctx, start.Collections); err != nil {
 		return outcome{}, err
 	}
 	units, totals, err := partition.Plan(ctx, src, start.Collections)
@@ -73,16 +73,6 @@ func copyAlone(ctx context.Context, src, dst *mongodb.Client, id string) (outcom
 	return outcome{
 		Seconds: copied.Sub(started).Seconds(), IndexSeconds: time.Since(copied).Seconds(), Documents: totals.Documents,
 	}, nil
-}
-
-func createAll(ctx context.Context, dst *mongodb.Client, cols *catalog.Map, wanted []catalog.Collection) error {
-	if err := cols.Put(ctx, wanted...); err != nil {
-		return err
-	}
-	if err := catalog.CreateAll(ctx, dst, wanted); err != nil {
-		return err
-	}
-	return cols.Put(ctx, wanted...)
 }
 
 // engine is what the copy of a unit needs.

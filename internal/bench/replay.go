@@ -162,7 +162,7 @@ func (p *past) goBack(ctx context.Context) error {
 		return err
 	}
 	cols := catalog.NewMap(p.destination, metadata)
-	if err := createAll(ctx, p.destination, cols, p.start.Collections); err != nil {
+	if err := cols.Create(ctx, p.start.Collections); err != nil {
 		return err
 	}
 	if _, err := p.before.insertAll(ctx); err != nil {

@@ -66,7 +66,7 @@ func stands(m *Map) []stand {
 // twin are built where the collection is small; elsewhere the twin refuses them.
 // What the destination refuses to build is left to Restore, which reports it.
 func Constrain(ctx context.Context, dst *mongodb.Client, m *Map) error {
-	err := atOnce(ctx, byCollection(stands(m)), func(ctx context.Context, s stand) error {
+	err := atOnce(ctx, changers, byCollection(stands(m)), func(ctx context.Context, s stand) error {
 		built := false
 		if s.byTwin() {
 			var err error
@@ -103,10 +103,10 @@ func byCollection(all []stand) [][]stand {
 	return out
 }
 
-// atOnce does something for each, several groups at the same time.
-func atOnce[T any](ctx context.Context, groups [][]T, do func(context.Context, T) error) error {
+// atOnce does something for each, so many groups at the same time.
+func atOnce[T any](ctx context.Context, limit int, groups [][]T, do func(context.Context, T) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(changers)
+	g.SetLimit(limit)
 	for _, group := range groups {
 		g.Go(func() error {
 			for _, one := range group {
@@ -120,12 +120,17 @@ func atOnce[T any](ctx context.Context, groups [][]T, do func(context.Context, T
 	return g.Wait()
 }
 
+// eachAtOnce is atOnce where each is a group by itself.
+func eachAtOnce[T any](ctx context.Context, limit int, all []T, do func(context.Context, T) error) error {
+	return atOnce(ctx, limit, slices.Collect(slices.Chunk(all, 1)), do)
+}
+
 // Relax undoes Constrain, so that changes can be applied in any order: nothing
 // refuses equal keys, and no unique index stands. It costs next to nothing. A
 // collection may be under another name than the map says when an attempt died in
 // the middle of its rename; such a one was not constrained.
 func Relax(ctx context.Context, dst *mongodb.Client, m *Map) error {
-	err := atOnce(ctx, byCollection(stands(m)), func(ctx context.Context, s stand) error {
+	err := atOnce(ctx, changers, byCollection(stands(m)), func(ctx context.Context, s stand) error {
 		if err := prepareUnique(ctx, dst, s.Collection, s.name, false); err != nil {
 			return err
 		}
@@ -145,7 +150,7 @@ func Relax(ctx context.Context, dst *mongodb.Client, m *Map) error {
 
 // prepared turns prepareUnique on or off where the source has it on.
 func prepared(ctx context.Context, dst *mongodb.Client, m *Map, on bool) error {
-	return atOnce(ctx, slices.Collect(slices.Chunk(m.All(), 1)), func(ctx context.Context, c Collection) error {
+	return eachAtOnce(ctx, changers, m.All(), func(ctx context.Context, c Collection) error {
 		for _, i := range c.secondary() {
 			if !i.preparesUnique() {
 				continue

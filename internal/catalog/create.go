@@ -20,6 +20,9 @@ const unlimited = int64(1) << 50
 // is kept when it is ours, or empty: then an interrupted run has made it, since
 // nothing is written to one that is not in the map. Any other is a Fault.
 func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error) {
+	if err := c.creatable(); err != nil {
+		return UUID{}, err
+	}
 	have, err := Find(ctx, dst, c.NS)
 	if err != nil {
 		return UUID{}, err
@@ -36,12 +39,17 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 	return c.created(ctx, dst, have)
 }
 
-// create makes what is not there.
-func (c Collection) create(ctx context.Context, dst *mongodb.Client) error {
+// creatable refuses what is not migrated.
+func (c Collection) creatable() error {
 	if what := c.Unsupported(); what != "" {
 		return migration.NewFault(migration.Unsupported,
 			fmt.Sprintf("%s is %s, which this version does not migrate: exclude it", c.NS, what))
 	}
+	return nil
+}
+
+// create makes what is not there.
+func (c Collection) create(ctx context.Context, dst *mongodb.Client) error {
 	if _, err := dst.RunRaw(ctx, c.NS.DB, c.createCommand()); err != nil {
 		return mongodb.Refusal(migration.WriteRefused, "create "+c.NS.String(), err)
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -15,10 +13,28 @@ import (
 // creators bounds how many collections are created at once.
 const creators = 4
 
+// Create is CreateAll on the map's cluster. The map has the collections before, so that
+// what an interrupted attempt has made is known as ours, and with their UUIDs after.
+func (m *Map) Create(ctx context.Context, cols []Collection) error {
+	if err := m.Put(ctx, cols...); err != nil {
+		return err
+	}
+	cols = slices.Clone(cols)
+	if err := CreateAll(ctx, m.dst, cols); err != nil {
+		return err
+	}
+	return m.Put(ctx, cols...)
+}
+
 // CreateAll is Create for many, which get their UUIDs in place; views come last, since
 // they may refer to any. Their databases are listed before and after, not each
 // collection.
 func CreateAll(ctx context.Context, dst *mongodb.Client, cols []Collection) error {
+	for _, c := range cols {
+		if err := c.creatable(); err != nil {
+			return err
+		}
+	}
 	for _, kind := range []Kind{KindCollection, KindTimeseries, KindView} {
 		var these []*Collection
 		for i := range cols {
@@ -38,7 +54,7 @@ func createThese(ctx context.Context, dst *mongodb.Client, these []*Collection) 
 	if err != nil {
 		return err
 	}
-	err = creating(ctx, these, func(ctx context.Context, c *Collection) (err error) {
+	err = eachAtOnce(ctx, creators, these, func(ctx context.Context, c *Collection) (err error) {
 		if have, ok := before[c.NS]; ok {
 			c.Dest, err = keep(ctx, dst, *c, have)
 			return err
@@ -58,7 +74,7 @@ func createThese(ctx context.Context, dst *mongodb.Client, these []*Collection) 
 	if err != nil {
 		return err
 	}
-	return creating(ctx, made, func(ctx context.Context, c *Collection) (err error) {
+	return eachAtOnce(ctx, creators, made, func(ctx context.Context, c *Collection) (err error) {
 		var have *Collection
 		if found, ok := after[c.NS]; ok {
 			have = &found
@@ -76,7 +92,7 @@ func listFor(ctx context.Context, c *mongodb.Client, cols []*Collection) (map[mi
 	}
 	var mu sync.Mutex
 	have := map[migration.Namespace]Collection{}
-	err := creating(ctx, slices.Collect(maps.Keys(dbs)), func(ctx context.Context, db string) error {
+	err := eachAtOnce(ctx, creators, slices.Collect(maps.Keys(dbs)), func(ctx context.Context, db string) error {
 		found, err := list(ctx, c, db, nil)
 		mu.Lock()
 		defer mu.Unlock()
@@ -86,13 +102,4 @@ func listFor(ctx context.Context, c *mongodb.Client, cols []*Collection) (map[mi
 		return err
 	})
 	return have, err
-}
-
-func creating[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(creators)
-	for _, one := range all {
-		group.Go(func() error { return do(ctx, one) })
-	}
-	return group.Wait()
 }

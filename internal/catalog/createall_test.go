@@ -4,20 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 )
-
-type counting struct{ commands atomic.Int64 }
-
-func (c *counting) Check() error {
-	c.commands.Add(1)
-	return nil
-}
 
 // TestCreateAll: collections of two databases with views among them, one command for
 // each, and two listings for each kind in a database; run again, what is there and
@@ -41,13 +34,13 @@ func TestCreateAll(t *testing.T) {
 			add(KindCollection, fmt.Sprintf("c%d", i), byte(2+i), bson.D{})
 		}
 	}
-	gate := &counting{}
+	gate := &enginetest.CountingGate{}
 	if err := CreateAll(t.Context(), dst.WithGate(gate), cols); err != nil {
 		t.Fatal(err)
 	}
 	// Of each database: collections and two listings, the series with two and the drop of
 	// its index, the view with one.
-	if have, want := gate.commands.Load(), int64(2*(plain+2+4+2)); have != want {
+	if have, want := gate.Commands(), int64(2*(plain+2+4+2)); have != want {
 		t.Errorf("%d commands, want %d", have, want)
 	}
 	first := map[migration.Namespace]UUID{}

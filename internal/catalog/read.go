@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"golang.org/x/sync/errgroup"
 
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -68,21 +67,17 @@ func ReadDatabase(ctx context.Context, c *mongodb.Client, db string, f namespace
 	found = slices.DeleteFunc(found, func(col Collection) bool { return !f.Matches(col.NS) })
 	var mu sync.Mutex
 	var all []Collection
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for _, col := range found {
-		group.Go(func() error {
-			exists, err := readIndexes(ctx, c, &col)
-			if err != nil || !exists {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, col)
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err = eachAtOnce(ctx, readers, found, func(ctx context.Context, col Collection) error {
+		exists, err := readIndexes(ctx, c, &col)
+		if err != nil || !exists {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, col)
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Collection) int {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// delayedChunks bounds what is on its way in one direction of a connection, in chunks: a gigabyte a second at 50 ms, so that a delay does not limit the throughput.
+// delayedChunks bounds what is on its way in one direction of a connection: a gigabyte a
+// second at 50 ms, so that a delay does not limit the throughput.
 const delayedChunks = 1024
 
 // Delay makes everything on connections made from now on come so much later, in each

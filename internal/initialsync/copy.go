@@ -135,7 +135,7 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 	if err != nil {
 		return err
 	}
-	first := n
+	first, skip := n, last
 	if !last.IsZero() {
 		first++ // the last one comes again
 	}
@@ -156,10 +156,11 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 		}
 	}()
 	for {
-		b, more, err := t.readBatch(ctx, cursor, last, reserved)
+		b, more, err := t.readBatch(ctx, cursor, skip, reserved)
 		if err != nil {
 			return err
 		}
+		skip = bson.RawValue{} // only the first batch begins with it
 		if b.count > 0 {
 			if err := send(b); err != nil {
 				return err
@@ -175,17 +176,17 @@ func (t *flow) readFrom(ctx context.Context, last bson.RawValue, send func(batch
 	}
 }
 
-// readBatch reads what was asked for, but for the last document of before; more says
+// readBatch reads what was asked for, but for a first document with that _id; more says
 // that the cursor has not ended.
-func (t *flow) readBatch(ctx context.Context, cursor *mongodb.Cursor, last bson.RawValue, reserved int64) (b batch, more bool, err error) {
+func (t *flow) readBatch(ctx context.Context, cursor *mongodb.Cursor, skip bson.RawValue, reserved int64) (b batch, more bool, err error) {
 	defer func() { t.read(&b, reserved) }()
 	next, err := cursor.Next(ctx)
 	if err != nil || next == nil {
 		return batch{}, false, err
 	}
 	documents := next.Documents
-	if !last.IsZero() {
-		if documents, err = without(documents, last); err != nil {
+	if !skip.IsZero() {
+		if documents, err = without(documents, skip); err != nil {
 			return batch{}, false, err
 		}
 	}

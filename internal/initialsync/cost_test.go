@@ -2,19 +2,11 @@ package initialsync
 
 import (
 	"runtime"
-	"sync/atomic"
 	"testing"
 
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/partition"
 )
-
-// counting is a gate that lets everything through.
-type counting struct{ commands atomic.Int64 }
-
-func (c *counting) Check() error {
-	c.commands.Add(1)
-	return nil
-}
 
 // TestCost: what a copy may cost, in commands to both sides for a thousand documents,
 // and in bytes allocated for each byte copied: those for reading a batch off the
@@ -24,7 +16,7 @@ func TestCost(t *testing.T) {
 	const documents, commands, allocated = 30_000, 1.0, 7.0
 	k := newCopying(t, plain(documents, 500))
 	task := k.task(partition.Whole(k.c), func(Progress) {})
-	gate := &counting{}
+	gate := &enginetest.CountingGate{}
 	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
 	task.Slots = k.slots(task.Destination)
 	var before, after runtime.MemStats
@@ -35,7 +27,7 @@ func TestCost(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	k.same()
-	perThousand := float64(gate.commands.Load()) / (float64(done.Documents) / 1000)
+	perThousand := float64(gate.Commands()) / (float64(done.Documents) / 1000)
 	perByte := float64(after.TotalAlloc-before.TotalAlloc) / float64(done.Bytes)
 	t.Logf("%.2f commands for a thousand documents, %.2f bytes allocated for each that was copied", perThousand, perByte)
 	if done.Documents != documents || perThousand > commands || perByte > allocated {
@@ -51,7 +43,7 @@ func TestCostOfSmallCollections(t *testing.T) {
 	const parts = 5
 	k := newCopying(t, plain(20, 200))
 	task := k.task(partition.Whole(k.c), func(Progress) {})
-	gate := &counting{}
+	gate := &enginetest.CountingGate{}
 	task.Source, task.Destination = task.Source.WithGate(gate), task.Destination.WithGate(gate)
 	task.Slots = k.slots(task.Destination)
 	for range parts {
@@ -60,7 +52,7 @@ func TestCostOfSmallCollections(t *testing.T) {
 		}
 	}
 	k.same()
-	if have := gate.commands.Load(); have != 2+2*parts {
+	if have := gate.Commands(); have != 2+2*parts {
 		t.Errorf("%d commands for %d parts, want %d", have, parts, 2+2*parts)
 	}
 }

@@ -33,9 +33,14 @@ type Request struct {
 // believes that they hold.
 func (r *Request) UnmarshalJSON(data []byte) error {
 	type plain Request
+	return DecodeKnown(data, (*plain)(r))
+}
+
+// DecodeKnown reads JSON of which every key must be known.
+func DecodeKnown(data []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(r))
+	return decoder.Decode(into)
 }
 
 // Clear marks the request as safe to travel unsealed.

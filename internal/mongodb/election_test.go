@@ -63,10 +63,9 @@ func TestAfterRefusals(t *testing.T) {
 		s := NewSlot(&Client{name: "destination"}, nop(), slotMetaDB, "one", 1)
 		s.seq = 7
 		command := marshal(t, append(bson.D{{Key: "update", Value: "c"}, {Key: "updates", Value: bson.A{}}}, c.fields...))
-		again := s.afterRefusals(command)
 		first := s.sign(command)
 		number := first.Lookup("txnNumber").Int64()
-		second := again(first)
+		second := s.afterRefusals(command, first)
 		if err := second.Validate(); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -151,7 +150,7 @@ func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, document
 
 func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	s.seq++
-	name, again := commandName(command), s.afterRefusals(command)
+	name := commandName(command)
 	raw := s.sign(command)
 	var reply WriteReply
 	err := Retry(ctx, s.log, name+" on the destination", func() error {
@@ -163,7 +162,7 @@ func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents
 			return err
 		}
 		if err := s.passing(name, db, reply); err != nil {
-			raw = again(raw)
+			raw = s.afterRefusals(command, raw)
 			return err
 		}
 		return nil
@@ -171,24 +170,21 @@ func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents
 	return reply, err
 }
 
-// afterRefusals gives what is sent again once single statements were refused for the
-// time being. A server that goes on behind such a one has done statements that may build
-// on it; under the same number it would now do only the refused one, as the last. So
-// all are done again, in their order and under a new number, which every statement of
-// ours bears. One that stops at the first (ordered, the default) has done none behind it.
-func (s *Slot) afterRefusals(command bson.Raw) func(signed bson.Raw) bson.Raw {
-	if ordered, ok := command.Lookup("ordered").BooleanOK(); ordered || !ok {
-		return func(signed bson.Raw) bson.Raw { return signed }
+// afterRefusals gives what is sent again once single statements of a command were refused
+// for the time being. A server that goes on behind such a one has done statements that
+// may build on it; under the same number it would now do only the refused one, as the
+// last. So all are done again, in their order and under a new number, which every
+// statement of ours bears. One that stops at the first (ordered, the default) has done
+// none behind it.
+func (s *Slot) afterRefusals(command, signed bson.Raw) bson.Raw {
+	if ordered, ok := signed.Lookup("ordered").BooleanOK(); ordered || !ok {
+		return signed
 	}
-	kept := slices.Clone(command)
-	return func(bson.Raw) bson.Raw {
-		s.seq++
-		return s.sign(slices.Clone(kept))
-	}
+	s.seq++
+	return s.sign(command)
 }
 
-// passing is the error of a statement that may succeed when it is sent again: the
-// server does then only what it has not done.
+// passing is the error of a statement that may succeed when it is sent again.
 func (s *Slot) passing(name, db string, reply WriteReply) error {
 	for _, e := range reply.Errors {
 		if transientCodes[e.Code] {
@@ -198,7 +194,8 @@ func (s *Slot) passing(name, db string, reply WriteReply) error {
 	return nil
 }
 
-// sign adds session, transaction number and write concern to a command.
+// sign adds session, transaction number and write concern to a command, behind its
+// elements, which stay: it can be signed again.
 func (s *Slot) sign(command bson.Raw) bson.Raw {
 	raw := s.appendNumber(command[:len(command)-1])
 	return finish(bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable)))

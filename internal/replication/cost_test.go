@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mongoferry/internal/catalog"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -38,13 +39,13 @@ func TestCost(t *testing.T) {
 			apps := c.workload.start(documents)
 			r.live(func() { apps.fill(t, r) }, func() { apps.work(t, r, operations) })
 			r.reset()
-			gate := &countingGate{}
+			gate := &enginetest.CountingGate{}
 			p, err := r.apply(gate, false)
 			must(t, err)
 			r.same("applied")
 			thousands := float64(p.EventsApplied) / 1000
 			got := planned(t, r)
-			got.commands = float64(gate.commands.Load()) / thousands
+			got.commands = float64(gate.Commands()) / thousands
 			got.statements /= thousands
 			got.allocated /= thousands
 			t.Logf("a thousand of %d events: %.1f commands, %.0f statements, %.0f bytes allocated", p.EventsApplied, got.commands, got.statements, got.allocated)

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/mongodb"
 	"mongoferry/internal/random"
 )
@@ -105,11 +106,11 @@ func randomLife(t *testing.T, seed uint64, operations *atomic.Int64) {
 func applyThreeWays(r *rehearsal, seed uint64) {
 	r.t.Helper()
 	r.reset()
-	counter := &countingGate{}
+	counter := &enginetest.CountingGate{}
 	r.applyTwice(counter)
 	pick := rand.New(rand.NewPCG(seed, 2))
 	for range 2 {
-		r.killedAfter(pick.IntN(int(counter.commands.Load())), pick.IntN(2) == 0)
+		r.killedAfter(pick.IntN(int(counter.Commands())), pick.IntN(2) == 0)
 	}
 	r.restored()
 }
@@ -133,14 +134,6 @@ func (r *rehearsal) killedAfter(n int, fromStart bool) {
 		r.t.Fatalf("after an attempt that ended after %d commands (from the start: %t): %v", n, fromStart, err)
 	}
 	r.same(fmt.Sprintf("after an attempt that was killed after %d commands (from the start: %t)", n, fromStart))
-}
-
-// countingGate lets everything through.
-type countingGate struct{ commands atomic.Int64 }
-
-func (g *countingGate) Check() error {
-	g.commands.Add(1)
-	return nil
 }
 
 var lives atomic.Int64

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"mongoferry/internal/chart"
-)
+import "mongoferry/internal/chart"
 
 // bar gives one figure, none when it was not measured.
 func bar(found []result, name string) chart.Bar {
@@ -51,16 +47,11 @@ func replays(found []result) chart.Bars {
 }
 
 func workers(found []result) chart.Bars {
-	c := chart.Bars{
+	return chart.Bars{
 		Title: "Copy of 1 million documents of 1 KB, documents a second", Value: chart.Count,
 		Kinds: []string{"loopback", "5 ms away", "50 ms away"},
+		Groups: grouped(found, []row{
+			{"1 worker", "workers.1."}, {"2 workers", "workers.2."}, {"4 workers", "workers.4."},
+		}, "0ms.rate", "5ms.rate", "50ms.rate"),
 	}
-	for _, n := range []int{1, 2, 4} {
-		title, prefix := fmt.Sprintf("%d workers", n), fmt.Sprintf("workers.%d.", n)
-		if n == 1 {
-			title = "1 worker"
-		}
-		c.Groups = append(c.Groups, grouped(found, []row{{title, prefix}}, "0ms.rate", "5ms.rate", "50ms.rate")...)
-	}
-	return c
 }
