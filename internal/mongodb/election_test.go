@@ -46,38 +46,6 @@ func TestElectionsWithinReplies(t *testing.T) {
 	}
 }
 
-// TestAfterRefusals: statements that were refused for the time being are sent again so that
-// none is done after one that builds on it: all of them under a new number, or, where
-// the server has stopped at the refused one, the rest under the same.
-func TestAfterRefusals(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		fields bson.D
-		anew   bool
-	}{
-		{"unordered", bson.D{{Key: "ordered", Value: false}}, true},
-		{"ordered", bson.D{{Key: "ordered", Value: true}}, false},
-		{"ordered by default", nil, false},
-	} {
-		s := NewSlot(&Client{name: "destination"}, nop(), slotMetaDB, "one", 1)
-		s.seq = 7
-		command := marshal(t, append(bson.D{{Key: "update", Value: "c"}, {Key: "updates", Value: bson.A{}}}, c.fields...))
-		first := s.sign(command)
-		number := first.Lookup("txnNumber").Int64()
-		second := s.afterRefusals(command, first)
-		if err := second.Validate(); err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		if got := second.Lookup("txnNumber").Int64() != number; got != c.anew {
-			t.Errorf("%s: sent again under %d after %d", c.name, second.Lookup("txnNumber").Int64(), number)
-		}
-		if second.Lookup("update").StringValue() != "c" || second.Lookup("writeConcern").IsZero() {
-			t.Errorf("%s: sent again as %s", c.name, second)
-		}
-	}
-}
-
 // clientWrite is what Client.Write makes of a reply.
 func clientWrite(c *Client, reply bson.Raw) error {
 	if err := c.asError("update", "db", reply, driver.ExtractErrorFromServerResponse(bsoncore.Document(reply))); err != nil {

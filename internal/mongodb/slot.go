@@ -137,8 +137,9 @@ type WriteReply struct {
 // Write sends an insert, update or delete command, complete but for session,
 // transaction number and write concern, which is always majority and journaled.
 // It is repeated over network errors and elections until the context ends, and
-// takes effect once. Updates and deletes must be of single documents. The command
-// is the slot's from then on.
+// takes effect once: what was refused for the time being is sent again too, so
+// statements that build on each other must be ordered. Updates and deletes must be of
+// single documents. The command is the slot's from then on.
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
 	return s.write(ctx, db, command, nil)
 }
@@ -151,37 +152,19 @@ func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, document
 func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	s.seq++
 	name := commandName(command)
-	raw := s.sign(command)
+	command = s.sign(command)
 	var reply WriteReply
 	err := Retry(ctx, s.log, name+" on the destination", func() error {
-		answer, err := s.client.send(ctx, db, raw, documents)
+		answer, err := s.client.send(ctx, db, command, documents)
 		if err != nil {
 			return err
 		}
 		if reply, err = parseWriteReply(s.client.name, db, answer); err != nil {
 			return err
 		}
-		if err := s.passing(name, db, reply); err != nil {
-			raw = s.afterRefusals(command, raw)
-			return err
-		}
-		return nil
+		return s.passing(name, db, reply)
 	})
 	return reply, err
-}
-
-// afterRefusals gives what is sent again once single statements of a command were refused
-// for the time being. A server that goes on behind such a one has done statements that
-// may build on it; under the same number it would now do only the refused one, as the
-// last. So all are done again, in their order and under a new number, which every
-// statement of ours bears. One that stops at the first (ordered, the default) has done
-// none behind it.
-func (s *Slot) afterRefusals(command, signed bson.Raw) bson.Raw {
-	if ordered, ok := signed.Lookup("ordered").BooleanOK(); ordered || !ok {
-		return signed
-	}
-	s.seq++
-	return s.sign(command)
 }
 
 // passing is the error of a statement that may succeed when it is sent again.
@@ -195,7 +178,7 @@ func (s *Slot) passing(name, db string, reply WriteReply) error {
 }
 
 // sign adds session, transaction number and write concern to a command, behind its
-// elements, which stay: it can be signed again.
+// elements.
 func (s *Slot) sign(command bson.Raw) bson.Raw {
 	raw := s.appendNumber(command[:len(command)-1])
 	return finish(bsoncore.AppendDocumentElement(raw, "writeConcern", bsoncore.Document(durable)))

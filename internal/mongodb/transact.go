@@ -34,7 +34,8 @@ const abortPatience = 2 * time.Second
 // statement of its own the server writes an entry into its oplog and another number
 // into the record of the session, which costs it more than the change. Whatever
 // stands against the transaction, it has left nothing behind, or all, and the
-// commands are sent one by one.
+// commands are sent one by one. With an error come the replies to the commands before the
+// one that failed.
 func (s *Slot) WriteAll(ctx context.Context, commands []Command) ([]WriteReply, error) {
 	statements := 0
 	for _, c := range commands {
@@ -55,12 +56,13 @@ func (s *Slot) WriteAll(ctx context.Context, commands []Command) ([]WriteReply, 
 		s.passOver = min(1<<min(s.failures-1, 16)-1, maxPassOver)
 		s.log.Debug("a transaction did not work, its commands are sent one by one", zap.Error(err))
 	}
-	replies := make([]WriteReply, len(commands))
-	for i, c := range commands {
-		var err error
-		if replies[i], err = s.Write(ctx, c.DB, c.Body); err != nil {
-			return nil, err
+	var replies []WriteReply
+	for _, c := range commands {
+		reply, err := s.Write(ctx, c.DB, c.Body)
+		if err != nil {
+			return replies, err
 		}
+		replies = append(replies, reply)
 	}
 	return replies, nil
 }

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"fmt"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,6 +30,9 @@ type command struct {
 	kind   commandKind
 	array  []byte
 	owners []*change
+	// ordered: statements build on those before them, so the server does them one after
+	// the other and stops at the first that it refuses.
+	ordered bool
 }
 
 func newCommand(to catalog.Collection, kind commandKind) *command {
@@ -41,6 +45,7 @@ func (c *command) next(owner *change) {
 	c.array = append(c.array, byte(bson.TypeEmbeddedDocument))
 	c.array = strconv.AppendInt(c.array, int64(len(c.owners)), 10)
 	c.array = append(c.array, 0)
+	c.ordered = c.ordered || len(c.owners) > 0 && c.owners[len(c.owners)-1] == owner
 	c.owners = append(c.owners, owner)
 }
 
@@ -52,8 +57,26 @@ func (c *command) encode(slot *mongodb.Slot) mongodb.Command {
 	if c.kind != deletes {
 		slot.AppendOptions(b)
 	}
-	b.AppendBoolean("ordered", false).AppendBinary("collectionUUID", bson.TypeBinaryUUID, c.to.Dest[:])
+	b.AppendBoolean("ordered", c.ordered).AppendBinary("collectionUUID", bson.TypeBinaryUUID, c.to.Dest[:])
 	return mongodb.Command{DB: c.to.NS.DB, Body: bson.Raw(b.Build()), Statements: len(c.owners)}
+}
+
+// behind gives a command, after it was encoded, with the statements that come after the
+// n-th and are of other changes.
+func (c *command) behind(n int) (*command, error) {
+	statements, err := bson.RawArray(c.array).Values()
+	if err != nil {
+		return nil, fmt.Errorf("read a command: %w", err)
+	}
+	rest := newCommand(c.to, c.kind)
+	rest.ordered = c.ordered
+	for i := n + 1; i < len(statements); i++ {
+		if c.owners[i] != c.owners[n] {
+			rest.next(c.owners[i])
+			rest.array = append(rest.array, statements[i].Value...)
+		}
+	}
+	return rest, nil
 }
 
 // change adds the statements that a change is made of, which are of this kind.

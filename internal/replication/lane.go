@@ -8,7 +8,7 @@ import (
 
 // writeInOrder applies changes to a collection one after the other.
 func (w *writer) writeInOrder(ctx context.Context, to catalog.Collection, changes []*change) error {
-	l := &lane{writer: w, command: newCommand(to, updates)}
+	l := &lane{writer: w, command: newLaneCommand(to, updates)}
 	for len(changes) > 0 {
 		n, err := l.takeAway(ctx, changes)
 		if err != nil {
@@ -65,6 +65,12 @@ func (l *lane) turnTo(ctx context.Context, kind commandKind, size int) error {
 	if last.kind == kind && len(last.owners) < maxStatements && (len(last.owners) == 0 || len(last.array)+size <= maxBytes) {
 		return nil
 	}
-	l.command = newCommand(last.to, kind)
+	l.command = newLaneCommand(last.to, kind)
 	return l.send(ctx, last)
+}
+
+func newLaneCommand(to catalog.Collection, kind commandKind) *command {
+	c := newCommand(to, kind)
+	c.ordered = true
+	return c
 }

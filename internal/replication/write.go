@@ -109,7 +109,7 @@ func (w *writer) flush(ctx context.Context) error {
 	}
 	replies, err := w.slot.WriteAll(ctx, commands)
 	if err != nil {
-		return pending[0].refusal(err)
+		return pending[len(replies)].refusal(err)
 	}
 	for i, cmd := range pending {
 		if err := w.settle(ctx, cmd, replies[i]); err != nil {
@@ -139,9 +139,13 @@ func (c *command) refusal(err error) error {
 // settle looks at what the server has not done of a command.
 func (w *writer) settle(ctx context.Context, cmd *command, reply mongodb.WriteReply) error {
 	there := newCommand(cmd.to, updates)
+	tried := len(cmd.owners)
 	for _, e := range reply.Errors {
 		if e.Index >= len(cmd.owners) {
 			return fmt.Errorf("apply changes to %s: the reply names statement %d of %d", cmd.to.NS, e.Index, len(cmd.owners))
+		}
+		if cmd.ordered {
+			tried = e.Index + 1
 		}
 		c := cmd.owners[e.Index]
 		switch {
@@ -154,13 +158,20 @@ func (w *writer) settle(ctx context.Context, cmd *command, reply mongodb.WriteRe
 				"%s: the destination refused a change of _id %s: %s (code %d)", cmd.to.NS, c.id, e.Message, e.Code))}
 		}
 	}
-	if cmd.kind == updates && int(reply.N)+len(reply.Errors) < len(cmd.owners) {
+	if cmd.kind == updates && int(reply.N)+len(reply.Errors) < tried {
 		// A delta has met no document: ask the source.
-		for _, c := range cmd.owners {
+		for _, c := range cmd.owners[:tried] {
 			if c.base == baseNone {
 				w.again = append(w.again, c)
 			}
 		}
 	}
-	return w.send(ctx, there)
+	if err := w.send(ctx, there); err != nil || tried == len(cmd.owners) {
+		return err
+	}
+	rest, err := cmd.behind(tried - 1)
+	if err != nil {
+		return err
+	}
+	return w.send(ctx, rest)
 }
