@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -99,9 +100,15 @@ type Applier struct {
 	Config
 	slots []*mongodb.Slot
 
-	progress   Progress
+	progress Progress
+	// base is the time up to which any document may be newer than its event, ahead are
+	// the documents that are for another reason: they were read from the source. None
+	// of those is newer than aheadUntil. aheadKept is how many were left when old ones
+	// were last forgotten.
+	base       migration.OpTime
 	ahead      map[key]ahead
 	aheadUntil migration.OpTime
+	aheadKept  int
 	// gone are collections that an earlier attempt has dropped already.
 	gone     map[catalog.UUID]bool
 	unknown  map[catalog.UUID]bool
@@ -165,6 +172,7 @@ func (a *Applier) Run(ctx context.Context, from Position, until Until) (Progress
 		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, now)
 		a.Repeated = false
 	}
+	a.base = a.progress.SafeAfter
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	batches := make(chan readBatch, readAhead)
@@ -201,26 +209,35 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	if err := a.firstLook(ctx); err != nil {
 		return err
 	}
-	safeAfter := a.progress.SafeAfter
 	// Should the batch be broken off, its documents may be newer than the
 	// position that was reached.
-	a.progress.SafeAfter = migration.Later(safeAfter, b.last())
+	a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, b.last())
 	a.progress.Broken = true
-	if err := a.applyBatch(ctx, b, safeAfter); err != nil {
+	if err := a.applyBatch(ctx, b); err != nil {
 		a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, a.aheadUntil)
 		return err
 	}
-	a.progress.SafeAfter = migration.Later(safeAfter, a.aheadUntil)
+	a.progress.SafeAfter = migration.Later(a.base, a.aheadUntil)
 	a.progress.Broken = false
 	a.progress.ResumeToken, a.progress.OpTime = b.token, b.opTime
 	a.progress.EventsRead += int64(len(b.events))
-	if a.aheadUntil.Before(b.opTime) {
-		clear(a.ahead)
-	}
+	a.forget()
 	if err := a.buildWaiting(ctx); err != nil {
 		return err
 	}
 	return a.look(ctx)
+}
+
+// manyAhead is from how many documents on it is worth looking for old ones.
+const manyAhead = 1000
+
+// forget gives up what is known of documents that the position has passed.
+func (a *Applier) forget() {
+	if len(a.ahead) < manyAhead+2*a.aheadKept {
+		return
+	}
+	maps.DeleteFunc(a.ahead, func(_ key, of ahead) bool { return of.atMost.Before(a.progress.OpTime) })
+	a.aheadKept = len(a.ahead)
 }
 
 // firstLook reads the source's optime before the position moves: a lag that nobody

@@ -12,14 +12,13 @@ import (
 	"mongoferry/internal/migration"
 )
 
-// apply carries out the events of a batch. safeAfter is the time up to which any
-// document may be newer than its event.
-func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration.OpTime) error {
+// apply carries out the events of a batch.
+func (a *Applier) apply(ctx context.Context, events []event) error {
 	p := newPlan(len(events))
 	for i := range events {
 		e := &events[i]
 		if e.isDocument() {
-			a.plan(p, e, safeAfter)
+			a.plan(p, e)
 			continue
 		}
 		if err := a.flush(ctx, p); err != nil {
@@ -38,6 +37,7 @@ func (a *Applier) apply(ctx context.Context, events []event, safeAfter migration
 // take long, and with everything before it applied.
 func (a *Applier) checkpoint(e *event) {
 	a.progress.ResumeToken = e.token
+	a.progress.SafeAfter = migration.Later(a.progress.SafeAfter, a.aheadUntil)
 	// More events of the same time may follow.
 	a.progress.OpTime = migration.Later(a.progress.OpTime, e.at.Previous())
 	if a.Report != nil {
@@ -47,7 +47,7 @@ func (a *Applier) checkpoint(e *event) {
 
 // plan routes a document event by the collection's UUID. One of a collection
 // that is not migrated, or no longer exists, is ignored.
-func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
+func (a *Applier) plan(p *plan, e *event) {
 	c, ok := a.Map.ByUUID(e.uuid)
 	if !ok || a.gone[e.uuid] {
 		a.ignore(e)
@@ -56,7 +56,7 @@ func (a *Applier) plan(p *plan, e *event, safeAfter migration.OpTime) {
 	if a.Watch != nil {
 		a.Watch(Change{NS: c.NS, Kind: e.kind, ID: e.id, At: e.at, TTL: e.kind == kindDelete && c.HasTTL()})
 	}
-	safeAfter = migration.Later(safeAfter, c.SafeAfter)
+	safeAfter := migration.Later(a.base, c.SafeAfter)
 	k := key{e.uuid, e.key}
 	if ordered(c) {
 		// Every event of a lane is applied: in which order documents came, and which
@@ -140,6 +140,9 @@ func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, change
 // follows in such a lane may then meet a document that is newer.
 func (a *Applier) refetchLanes(ctx context.Context, p *plan) error {
 	for uuid, lane := range p.lanes {
+		for _, c := range lane {
+			c.settle()
+		}
 		wanted := slices.DeleteFunc(slices.Clone(lane), func(c *change) bool { return c.base != baseRefetch })
 		for _, c := range lane {
 			c.anew = c.anew || (c.brings && len(wanted) > 0)

@@ -78,7 +78,7 @@ func planned(t *testing.T, r *rehearsal) (all cost) {
 		p := newPlan(len(batch.events))
 		for i := range batch.events {
 			if e := &batch.events[i]; e.isDocument() {
-				a.plan(p, e, migration.OpTime{})
+				a.plan(p, e)
 			}
 		}
 		w := writer{slot: &mongodb.Slot{}}

@@ -154,9 +154,10 @@ func (d *delta) patch(doc bson.Raw) (bson.Raw, bool) {
 	return bson.Raw(bsoncore.UpdateLength(out, 0, int32(len(out)))), true
 }
 
+// size is about how many bytes the fields take; a name can be needed twice.
 func (d *delta) size() (n int) {
 	for _, f := range d.fields {
-		n += len(f.element)
+		n += len(f.element) + len(nameOf(f.element))
 	}
 	return n
 }

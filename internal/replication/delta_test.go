@@ -2,7 +2,9 @@ package replication
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -97,6 +99,72 @@ func TestDeltaOfAnother(t *testing.T) {
 			t.Errorf("%s: %s", name, ch.full)
 		}
 	}
+}
+
+// TestDeltaTooWide: updates that would take a statement for almost each field, or repeat
+// a long _id too often, are left to the document.
+func TestDeltaTooWide(t *testing.T) {
+	t.Parallel()
+	numbers := func(n int) (fields []field) {
+		for i := range n {
+			fields = append(fields, field{fmt.Sprint(n - i), int32(i)})
+		}
+		return fields
+	}
+	sorted := func(n int) (fields []field) {
+		for i := range n {
+			fields = append(fields, field{fmt.Sprintf("f%05d", i), int32(i)})
+		}
+		return fields
+	}
+	for name, c := range map[string]struct {
+		id   any
+		u    updateDescription
+		left bool
+	}{
+		"sorted":            {1, updated(t, "i", encode(sorted(5000))), false},
+		"numbers":           {1, updated(t, "i", encode(numbers(maxSteps-1))), false},
+		"too many numbers":  {1, updated(t, "i", encode(numbers(maxSteps))), true},
+		"a long _id":        {strings.Repeat("x", 1<<20), updated(t, "i", encode(numbers(20))), true},
+		"many long names":   {1, updated(t, "d", encode([]field{{strings.Repeat("x", 8<<20), 0}})), true},
+		"a long value":      {1, updated(t, "u", d("a", make([]byte, 9<<20))), false},
+		"a long _id, twice": {strings.Repeat("x", 1<<20), updated(t, "i", encode(numbers(2))), false},
+	} {
+		ch := &change{id: value(t, c.id)}
+		if !ch.delta.add(c.u) {
+			t.Fatalf("%s: refused", name)
+		}
+		if ch.settle(); ch.refetched() != c.left {
+			t.Errorf("%s: left to the document: %v", name, ch.refetched())
+		}
+	}
+}
+
+// TestWideUpdates: fields with numbers as names, in lanes too, thousands of them in one
+// update, of a document with a long _id.
+func TestWideUpdates(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("x", 100_000)
+	numbers := func(from, to int) bson.D {
+		set := d("n", to)
+		for i := from; i > to; i-- {
+			set = append(set, bson.E{Key: fmt.Sprint(i), Value: 1})
+		}
+		return set
+	}
+	var before, history []bson.D
+	for coll, create := range map[string]bson.D{
+		"plain": d("create", "plain"),
+		"lane":  d("create", "lane", "collation", d("locale", "en")),
+	} {
+		before = append(before, create, insert(coll, d("_id", id, "n", 0)))
+		for _, set := range []bson.D{numbers(3000, 1000), numbers(2000, 0), numbers(4010, 3990)} {
+			history = append(history, d("update", coll, "updates", bson.A{d("q", d("_id", id), "u", d("$set", set))}))
+		}
+	}
+	r := rehearse(t, before, history)
+	r.reset()
+	r.applyTwice(nil)
 }
 
 // TestDeltaOfManyFields finds fields by a map.

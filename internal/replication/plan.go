@@ -122,7 +122,8 @@ func (c *change) apply(e *event, stale bool) {
 }
 
 // settle makes one document of a document and the updates on top of it. Updates that
-// together are too large for one command are left to the document itself.
+// together are too large for one command, or take too many statements, are left to the
+// document itself.
 func (c *change) settle() {
 	switch {
 	case c.delta.empty():
@@ -133,13 +134,22 @@ func (c *change) settle() {
 			return
 		}
 		c.full, c.delta = full, delta{}
-	case c.delta.size() > maxDelta:
-		c.refetch()
+	default:
+		steps := c.delta.steps(maxSteps)
+		if steps > maxSteps || c.delta.size()+steps*(len(c.id.Value)+stepBytes) > maxDelta {
+			c.refetch()
+		}
 	}
 }
 
-// maxDelta leaves room in a command for what there is beside fields.
-const maxDelta = 15 << 20
+// maxDelta leaves room in a statement for what there is beside fields and _id. maxSteps
+// is up to how many statements are better than the document: each repeats the _id, and
+// takes stepBytes beside it.
+const (
+	maxDelta  = 15 << 20
+	maxSteps  = 64
+	stepBytes = 128
+)
 
 // size is about how many bytes the change takes to write.
 func (c *change) size() int { return len(c.full) + c.delta.size() }

@@ -1,9 +1,13 @@
 package replication
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mongoferry/internal/migration"
 )
 
 // TestAskable: a query asks for as many documents as fit into one, at least one.
@@ -21,3 +25,65 @@ func TestAskable(t *testing.T) {
 		}
 	}
 }
+
+// TestFewAreReadAgain: what one document that was read from the source holds already says
+// nothing of others: their changes are applied as they are.
+func TestFewAreReadAgain(t *testing.T) {
+	t.Parallel()
+	const documents, rounds = 100, 5
+	docs := make([]bson.D, documents)
+	for i := range docs {
+		docs[i] = d("_id", i, "n", 0, "below", d("a", 0, "b", 0))
+	}
+	var history []bson.D
+	for n := range rounds {
+		history = append(history,
+			d("update", "c", "updates", bson.A{d("q", d("_id", n), "u", d("$set", d("below.a", n+1)))}),
+			d("update", "c", "updates", bson.A{d("q", d(), "u", d("$inc", d("n", 1)), "multi", true)}),
+		)
+	}
+	r := rehearse(t, []bson.D{insert("c", docs...)}, history)
+	r.reset()
+	a, err := r.applier(nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Limit = pieces(documents / 2)
+	p, err := a.Run(t.Context(), r.begin(), func(p Progress) bool { return !p.OpTime.Before(r.end) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.same("applied")
+	if p.Refetched != rounds {
+		t.Errorf("%d documents were read from the source, want the %d with a change below the top level", p.Refetched, rounds)
+	}
+	if p.SafeAfter.Before(r.end) {
+		t.Errorf("documents that were read from the source may be newer than %s, the position says %s", r.end, p.SafeAfter)
+	}
+}
+
+// TestForget: of documents that were read from the source nothing is known any more once
+// the position has passed, also while others are read.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	a := &Applier{ahead: map[key]ahead{}}
+	for n := range uint32(20 * manyAhead) {
+		at := migration.OpTime{T: n}
+		a.ahead[key{id: fmt.Sprint(n)}] = ahead{at, at}
+		a.progress.OpTime = migration.OpTime{T: max(n, 100) - 100}
+		a.forget()
+		if len(a.ahead) > 2*manyAhead {
+			t.Fatalf("%d documents are remembered, 100 are of use", len(a.ahead))
+		}
+	}
+	if _, ok := a.ahead[key{id: fmt.Sprint(20*manyAhead - 50)}]; !ok {
+		t.Error("one that is still ahead is forgotten")
+	}
+}
+
+// pieces is a limit that makes batches of so many events, and lets them through at once.
+type pieces int
+
+func (p pieces) Documents(int64) int { return int(p) }
+
+func (p pieces) Wait(context.Context, int64, int64) error { return nil }

@@ -34,11 +34,16 @@ const codeImmutableField = 66
 // another moment than the index: it is older than the index in a batch that is
 // applied again, or was read from the source after the index was dropped. The
 // indexes of that collection are put off, and the batch is applied again.
-func (a *Applier) applyBatch(ctx context.Context, b readBatch, safeAfter migration.OpTime) error {
+func (a *Applier) applyBatch(ctx context.Context, b readBatch) error {
 	for {
-		err := a.apply(ctx, b.events, safeAfter)
+		err := a.apply(ctx, b.events)
 		refused, ok := errors.AsType[*documentRefused](err)
 		if !ok || never[refused.code] {
+			return err
+		}
+		// Nothing that was broken off may still be on its way, also since it would hold
+		// the drop of an index up.
+		if err := a.takeSlots(ctx); err != nil {
 			return err
 		}
 		n, putErr := a.putOff(ctx, refused)
@@ -48,15 +53,11 @@ func (a *Applier) applyBatch(ctx context.Context, b readBatch, safeAfter migrati
 		if n == 0 {
 			return err
 		}
-		// Nothing that was broken off may still be on its way.
-		if err := a.takeSlots(ctx); err != nil {
-			return err
-		}
 		now, err := mongodb.ReadableOpTime(ctx, a.Source)
 		if err != nil {
 			return err
 		}
-		safeAfter = migration.Later(safeAfter, now)
+		a.base = migration.Later(a.base, now)
 		a.aheadUntil = migration.Later(a.aheadUntil, now)
 		clear(a.ahead) // what was read may not have been written; what was is not after now
 	}

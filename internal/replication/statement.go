@@ -56,37 +56,61 @@ func literal(doc bson.Raw) bsoncore.Document {
 // applied one after the other. What is appended is taken away first, in case it was
 // there.
 func (c *command) modify(owner *change) {
-	var some [3][8]bsoncore.Element
-	gone, sets, appended := some[0][:0], some[1][:0], some[2][:0]
+	var some [2][8]bsoncore.Element
+	gone, sets := some[0][:0], some[1][:0]
 	for _, f := range owner.delta.fields {
 		switch f.fate {
 		case fieldSet:
 			sets = append(sets, f.element)
 		case fieldAppended:
-			appended = append(appended, f.element)
 			gone = append(gone, f.element)
 		case fieldRemoved:
 			gone = append(gone, f.element)
 		}
 	}
 	c.modifiers(owner, gone, sets)
-	for len(appended) > 0 {
-		n := inOrder(appended)
-		c.modifiers(owner, nil, appended[:n])
-		appended = appended[n:]
+	owner.delta.eachAppended(func(row []bsoncore.Element) bool {
+		c.modifiers(owner, nil, row)
+		return true
+	})
+}
+
+// eachAppended gives the fields that are appended in rows, each of which a single $set
+// appends in this order, until use wants no more.
+func (d *delta) eachAppended(use func(row []bsoncore.Element) bool) {
+	var some [8]bsoncore.Element
+	row := some[:0]
+	for _, f := range d.fields {
+		if f.fate != fieldAppended {
+			continue
+		}
+		if len(row) > 0 && !inOrder(nameOf(row[len(row)-1]), nameOf(f.element)) {
+			if !use(row) {
+				return
+			}
+			row = row[:0]
+		}
+		row = append(row, f.element)
+	}
+	if len(row) > 0 {
+		use(row)
 	}
 }
 
-// inOrder says how many of the first fields a single $set appends in this order: the
-// server appends them sorted by name, and names that look like numbers by number.
-func inOrder(fields []bsoncore.Element) int {
-	for n := 1; n < len(fields); n++ {
-		before, name := nameOf(fields[n-1]), nameOf(fields[n])
-		if bytes.Compare(name, before) <= 0 || isDigit(before[0]) || isDigit(name[0]) {
-			return n
-		}
-	}
-	return len(fields)
+// steps is how many statements the delta takes, counted up to a bit more than most.
+func (d *delta) steps(most int) int {
+	n := 1
+	d.eachAppended(func([]bsoncore.Element) bool {
+		n++
+		return n <= most
+	})
+	return n
+}
+
+// inOrder says whether a $set of both appends a field before another: the server appends
+// them sorted by name, and names that look like numbers by number.
+func inOrder(before, name []byte) bool {
+	return bytes.Compare(before, name) < 0 && !isDigit(before[0]) && !isDigit(name[0])
 }
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
