@@ -162,6 +162,9 @@ func histories() []history {
 			update("c", 2, set("x", 1)), remove("c", "gone"), insert("c", d("_id", "gone", "n", 1)), update("c", large, set("x", 1)), insert("c", d("_id", 3)))},
 		{"large changes of a capped collection", commands(create("c", e("capped", true), e("size", 64<<20))), commands(
 			insert("c", d("_id", 1)), insert("c", d("_id", large, "pad", larger)), insert("c", d("_id", 0)))},
+		{"large changes of a capped collection after others", commands(create("c", e("capped", true), e("size", 96<<20))), commands(
+			insert("c", d("_id", 1, "pad", larger)), insert("c", d("_id", 2, "pad", larger)), insert("c", d("_id", 3, "pad", larger)),
+			insert("c", d("_id", large, "pad", larger)), insert("c", d("_id", 0)))},
 		{"functions", commands(insert("system.js", d("_id", "f", "value", bson.JavaScript("function(){}")))), commands(
 			insert("system.js", d("_id", "g", "value", 1)), update("system.js", "f", set("x", 1)), remove("system.js", "g"))},
 		{"functions in a database that is dropped", commands(insert("system.js", d("_id", "f"))), commands(

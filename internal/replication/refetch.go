@@ -59,11 +59,12 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		if !ordered(c) {
 			a.ahead[ch.key] = found.ahead
 		}
-		ch.base, ch.full, ch.delta, ch.anew = baseDeleted, nil, delta{}, false
+		ch.base, ch.full, ch.delta = baseDeleted, nil, delta{}
 		if there {
 			ch.base, ch.full, ch.id = baseDocument, doc, doc.Lookup("_id")
-			ch.anew = c.Collation() != nil && !c.Capped()
 		}
+		// In a capped collection it has a place of its own, which only its insert gives.
+		ch.anew = there && (ch.anew && c.Capped() || c.Collation() != nil && !c.Capped())
 	}
 	if done == 0 {
 		return 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
