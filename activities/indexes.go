@@ -75,7 +75,7 @@ func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.result.Unsuccessful = append(b.result.Unsuccessful, failed...)
-	b.result.Built += int64(c.Secondary() - len(failed))
+	b.result.Built += int64(c.IndexesDuringSync() - len(failed))
 	b.report(nil, migration.Live{IndexesBuilt: b.result.Built})
 	return nil
 }

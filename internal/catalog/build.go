@@ -17,14 +17,10 @@ import (
 // form for the time of the sync. Where the documents do not allow that, they are
 // built one by one and those that fail are returned; other errors are errors.
 func BuildIndexes(ctx context.Context, dst *mongodb.Client, c Collection) ([]migration.UnsuccessfulIndex, error) {
-	var specs []bson.Raw
-	var built []Index
-	for _, i := range c.secondary() {
-		if c.hasPlainTwin(i) {
-			continue // built at the fence or by Restore
-		}
-		specs = append(specs, i.forSync())
-		built = append(built, i)
+	built := c.duringSync()
+	specs := make([]bson.Raw, len(built))
+	for n, i := range built {
+		specs[n] = i.forSync()
 	}
 	err := createIndexes(ctx, dst, c, specs...)
 	if !isRefusal(err) {

@@ -43,11 +43,11 @@ func TestChangesRunTwice(t *testing.T) {
 	}
 	now := func(ch Changer) Collection { known, _ := ch.Map.ByUUID(c.UUID); return known }
 	m = twice(t, dst, m, func(ch Changer) error { return ch.CreateIndexes(t.Context(), now(ch), specs) })
-	if known, _ := m.ByUUID(c.UUID); known.Secondary() != 2 || len(read(t, dst)["c"].Indexes) != 3 {
+	if known, _ := m.ByUUID(c.UUID); known.IndexesDuringSync() != 2 || len(read(t, dst)["c"].Indexes) != 3 {
 		t.Errorf("indexes: map %v, destination %v", known.Indexes, read(t, dst)["c"].Indexes)
 	}
 	m = twice(t, dst, m, func(ch Changer) error { return ch.DropIndexes(t.Context(), now(ch), []string{"b"}) })
-	if known, _ := m.ByUUID(c.UUID); known.Secondary() != 1 || len(read(t, dst)["c"].Indexes) != 2 {
+	if known, _ := m.ByUUID(c.UUID); known.IndexesDuringSync() != 1 || len(read(t, dst)["c"].Indexes) != 2 {
 		t.Errorf("after the drop: map %v, destination %v", known.Indexes, read(t, dst)["c"].Indexes)
 	}
 

@@ -9,6 +9,7 @@ package catalog
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -142,7 +143,7 @@ func (c Collection) HasTTL() bool {
 	return false
 }
 
-// secondary are the indexes to build: all but the one on _id.
+// secondary are all indexes but the one on _id.
 func (c Collection) secondary() []Index {
 	var out []Index
 	for _, i := range c.Indexes {
@@ -153,8 +154,14 @@ func (c Collection) secondary() []Index {
 	return out
 }
 
-// Secondary counts the indexes beside the one on _id.
-func (c Collection) Secondary() int { return len(c.secondary()) }
+// duringSync are the secondary indexes that are built while the sync runs: unique ones
+// with a plain twin are built at the fence, or by Restore.
+func (c Collection) duringSync() []Index {
+	return slices.DeleteFunc(c.secondary(), c.hasPlainTwin)
+}
+
+// IndexesDuringSync counts the indexes that are built while the sync runs.
+func (c Collection) IndexesDuringSync() int { return len(c.duringSync()) }
 
 // MarkFailed notes the indexes that the destination has refused.
 func (c *Collection) MarkFailed(failed []migration.UnsuccessfulIndex) {

@@ -177,8 +177,8 @@ func inSync(t *testing.T, have map[string]Collection) {
 	t.Helper()
 	for _, k := range kinds() {
 		c := have[k.name]
-		if want := len(k.indexes) - len(k.twins); c.Secondary() != want {
-			t.Errorf("%s: %d indexes while the sync runs, want %d", k.name, c.Secondary(), want)
+		if want := len(k.indexes) - len(k.twins); c.IndexesDuringSync() != want {
+			t.Errorf("%s: %d indexes while the sync runs, want %d", k.name, c.IndexesDuringSync(), want)
 		}
 		for _, i := range c.Indexes {
 			expiry, _ := i.Spec.Lookup("expireAfterSeconds").AsInt64OK()

@@ -193,7 +193,7 @@ func TestRefusedBuilds(t *testing.T) {
 	if len(refused) != 1 || refused[0].IndexName != "geo" || refused[0].Type != "failed" || refused[0].Reason == "" || refused[0].Keys["g"] != "2dsphere" {
 		t.Errorf("refused: %+v", refused)
 	}
-	if have := read(t, dst)["c"]; have.Secondary() != 1 {
+	if have := read(t, dst)["c"]; have.IndexesDuringSync() != 1 {
 		t.Errorf("built: %v", have.Indexes)
 	}
 	run(t, dst, ns.DB, e("delete", "c"), e("deletes", bson.A{bson.D{e("q", bson.D{}), e("limit", 0)}}))

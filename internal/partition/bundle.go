@@ -50,7 +50,7 @@ func Bundles(cols []catalog.Collection, units []Unit) []Bundle {
 			size[p.Collection()] += p.Bytes
 		}
 	}
-	wanted := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.Secondary() == 0 })
+	wanted := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.IndexesDuringSync() == 0 })
 	slices.SortFunc(wanted, func(a, b catalog.Collection) int {
 		return cmp.Or(cmp.Compare(size[b.UUID], size[a.UUID]), bytes.Compare(a.UUID[:], b.UUID[:]))
 	})

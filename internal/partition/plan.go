@@ -50,7 +50,7 @@ func Plan(ctx context.Context, src *mongodb.Client, cols []catalog.Collection) (
 		if c.HasDocuments() {
 			totals.Namespaces++
 		}
-		totals.Indexes += int64(c.Secondary())
+		totals.Indexes += int64(c.IndexesDuringSync())
 		for _, p := range perCollection[i] {
 			totals.Documents += p.Documents
 			totals.Bytes += p.Bytes

@@ -66,7 +66,8 @@ func TestPlan(t *testing.T) {
 	run(t, db, bson.D{{Key: "create", Value: "view"}, {Key: "viewOn", Value: "a"}})
 	run(t, db, bson.D{{Key: "createIndexes", Value: "a"}, {Key: "indexes", Value: bson.A{
 		bson.D{{Key: "key", Value: bson.D{{Key: "x", Value: 1}}}, {Key: "name", Value: "x"}},
-		bson.D{{Key: "key", Value: bson.D{{Key: "y", Value: 1}}}, {Key: "name", Value: "y"}},
+		bson.D{{Key: "key", Value: bson.D{{Key: "_id", Value: 1}, {Key: "y", Value: 1}}}, {Key: "name", Value: "y"}},
+		bson.D{{Key: "key", Value: bson.D{{Key: "_id", Value: 1}, {Key: "y", Value: 1}}}, {Key: "name", Value: "unique twin"}, {Key: "unique", Value: true}},
 	}}})
 	filter, err := namespace.Parse([]string{db + ".*"}, nil, "mongoferry")
 	if err != nil {
@@ -81,7 +82,7 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	if totals.Namespaces != 3 || totals.Documents != 110 || totals.Indexes != 2 || totals.Bytes < 100*1000 {
-		t.Errorf("got the totals %+v for three collections and a view", totals)
+		t.Errorf("got the totals %+v for three collections, a view, and an index that waits for the cutover", totals)
 	}
 	if len(units) != 1 || len(units[0].Parts) != 3 || units[0].Parts[0].NS.Collection != "a" {
 		t.Errorf("got %+v, want one unit with the three collections, the largest first, and no view", units)

@@ -45,10 +45,10 @@ func TestSamples(t *testing.T) {
 		{"2 million of 1 KB", 16, 2_000_000, 2 * gb, 16, 6400, 20},
 		{"1 TB of 1 KB", 1025, 1 << 30, 1 << 40, 1025, 20_500, 20},
 		{"100 GB of 1 KB", 801, 100 << 20, 100 * gb, 801, 20_000, 20},
-		{"1 GB of 50 KB", 8, 20_000, gb, 8, 800, 20},
-		{"10 GB of 16 MB", 81, 640, 10 * gb, 6, 25, 20},
-		{"1 GB of 16 MB", 9, 64, gb, 1, 2, 20},
-		{"a small one, in many parts", 100, 200, 1 << 20, 100, 20_000, 0},
+		{"1 GB of 50 KB", 8, 20_000, gb, 8, 0, 20},
+		{"10 GB of 16 MB", 81, 640, 10 * gb, 81, 0, 20},
+		{"1 GB of 16 MB", 9, 64, gb, 9, 0, 20},
+		{"a small one, in many parts", 100, 1000, 1 << 20, 100, 20_000, 0},
 	} {
 		parts, size := samples(c.wanted, Part{Documents: c.documents, Bytes: c.bytes})
 		if parts != c.parts || size != c.size || int64(size*c.share) > c.documents {

@@ -26,8 +26,11 @@ const (
 )
 
 // samples is how many parts to make of a collection, n or less, and how many _id to
-// sample for their bounds.
+// sample for their bounds; 0 where they are counted.
 func samples(n int, whole Part) (parts, size int) {
+	if countable(whole) {
+		return n, 0
+	}
 	size = min(n*samplesPerPart, max(samplesAtMost, n*leastSamplesPerPart))
 	if whole.Bytes < scanBytes {
 		return n, size
@@ -62,7 +65,7 @@ func split(ctx context.Context, src *mongodb.Client, c catalog.Collection, whole
 	}
 	var bounds []bson.RawValue
 	var err error
-	if countable(whole) {
+	if sampled == 0 {
 		bounds, err = count(ctx, src, c, n, whole.Documents/int64(n))
 	} else {
 		bounds, err = sample(ctx, src, c, n, sampled)

@@ -419,3 +419,30 @@ func TestRefetchCursorKilled(t *testing.T) {
 	}
 	r.same("after the cursors were killed")
 }
+
+// TestEmptyTimestamps: a destination of an early patch level, which puts the present time
+// in place of an empty timestamp, gets it all the same, in whatever way it came there.
+func TestEmptyTimestamps(t *testing.T) {
+	t.Parallel()
+	early, err := devstack.OldMongod(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early})
+	never := bson.Timestamp{}
+	for name, create := range map[string]bson.D{"plain": d("create", "c"), "lane": d("create", "c", "collation", d("locale", "en"))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			history := []bson.D{
+				update("c", 1, d("$set", d("at", never))),
+				insert("c", d("_id", 2, "n", 0)), update("c", 2, d("$set", d("at", never))),
+				update("c", 3, bson.A{d("$replaceWith", d("$literal", d("_id", 3, "at", never, "n", d("at", never))))}),
+				update("c", 4, d("$set", d("n.at", never))), update("c", 4, d("$set", d("at", never, "m", never))),
+				update("c", 5, bson.A{d("$replaceWith", d("$literal", d("_id", 5, "now", bson.Timestamp{T: 1}, "at", never)))}),
+			}
+			r := rehearseOn(t, enginetest.Source(t), enginetest.Dial(t, "destination", old.URI()), []bson.D{create, insert("c", d("_id", 1), d("_id", 5))}, history)
+			r.reset()
+			r.applyTwice(nil)
+		})
+	}
+}

@@ -20,7 +20,7 @@ func (c *command) delete(owner *change) {
 
 // put puts a document there as it is, whether or not there is one.
 func (c *command) put(owner *change, doc bson.Raw) {
-	if hasDollarField(doc) {
+	if dollar, blank := peculiar(doc); dollar || blank {
 		c.putStage(owner, literal(doc))
 		return
 	}
@@ -188,15 +188,16 @@ func literalID(id bson.RawValue) bool {
 	}
 }
 
-// hasDollarField says whether a classic replacement would take the document for
-// something else.
-func hasDollarField(doc bson.Raw) bool {
-	found := false
+// peculiar says whether a classic replacement would take the document for something
+// else, for a name that begins with a dollar, or put the present time in place of an
+// empty timestamp, which a server of an early patch level cannot be told to leave.
+func peculiar(doc bson.Raw) (dollar, blank bool) {
 	_ = eachElement(doc, func(e bsoncore.Element) bool { // what is not BSON the server will refuse by name
-		found = len(e) > 1 && e[1] == '$'
-		return !found
+		dollar = len(e) > 1 && e[1] == '$'
+		blank = blank || e[0] == byte(bson.TypeTimestamp) && bytes.HasSuffix(e, make([]byte, 9))
+		return !dollar
 	})
-	return found
+	return dollar, blank
 }
 
 // beginsWithID says whether an insert leaves the document's fields in their order:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -62,7 +64,7 @@ func (w *writer) add(to catalog.Collection, c *change) {
 	switch {
 	case c.base == baseDeleted:
 		kind = deletes
-	case c.fresh && c.base == baseDocument && beginsWithID(c.full):
+	case c.fresh && c.base == baseDocument && beginsWithID(c.full) && w.insertsAsIs(c.full):
 		kind = inserts
 	}
 	cmd := w.command(to, kind)
@@ -70,6 +72,15 @@ func (w *writer) add(to catalog.Collection, c *change) {
 	cmd.change(c)
 	w.size += len(cmd.array) - size
 	w.statements += len(cmd.owners) - statements
+}
+
+// insertsAsIs says whether an insert leaves the document's timestamps as they are.
+func (w *writer) insertsAsIs(doc bson.Raw) bool {
+	if w.slot.KeepsEmptyTimestamps {
+		return true
+	}
+	_, blank := peculiar(doc)
+	return !blank
 }
 
 // command gives the pending command of that kind.
