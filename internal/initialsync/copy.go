@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -211,13 +210,7 @@ func without(documents bson.RawArray, last bson.RawValue) (bson.RawArray, error)
 	if err != nil {
 		return nil, fmt.Errorf("read a batch: %w", err)
 	}
-	// The server wants arrays numbered from 0.
-	out := make([]byte, 0, len(documents))
-	at, out := bsoncore.AppendArrayStart(out)
-	for i, v := range values[1:] {
-		out = bsoncore.AppendValueElement(out, strconv.Itoa(i), bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
-	}
-	return bsoncore.AppendArrayEnd(out, at)
+	return arrayOf(values[1:]), nil
 }
 
 // readMaxKey reads the one document that a range with only a lower bound leaves

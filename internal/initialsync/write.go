@@ -22,7 +22,14 @@ type writer struct {
 // insert writes a batch. A document whose _id is there already was copied by an
 // earlier attempt; anything else that is refused is a Fault.
 func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
-	reply, err := w.slot.Insert(ctx, w.to.NS.DB, w.command(), documents)
+	if !w.slot.KeepsEmptyTimestamps {
+		return w.insertLiterally(ctx, documents)
+	}
+	return w.done(w.slot.Insert(ctx, w.to.NS.DB, w.command(), documents))
+}
+
+// done looks at what the server has refused.
+func (w writer) done(reply mongodb.WriteReply, err error) error {
 	if err != nil {
 		return mongodb.Refusal(migration.WriteRefused, "insert into "+w.to.NS.String(), err)
 	}
@@ -37,11 +44,14 @@ func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 }
 
 // command is the insert but for the documents.
-func (w writer) command() bson.Raw {
+func (w writer) command() bson.Raw { return bson.Raw(w.begin("insert").Build()) }
+
+// begin is a command without what it writes.
+func (w writer) begin(command string) *bsoncore.DocumentBuilder {
 	b := bsoncore.NewDocumentBuilder().
-		AppendString("insert", w.to.Storage()).
+		AppendString(command, w.to.Storage()).
 		AppendBoolean("ordered", w.ordered).
 		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
 	w.slot.AppendOptions(b)
-	return bson.Raw(b.Build())
+	return b
 }

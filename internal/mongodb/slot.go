@@ -39,21 +39,6 @@ type Slot struct {
 	failures, passOver int
 }
 
-// keepEmptyTimestamps is the option that tells it to. It came with a patch level:
-// 6.0.27 knows it, 6.0.5 does not.
-const (
-	keepEmptyTimestamps = "bypassEmptyTsReplacement"
-	codeUnknownField    = 40415
-)
-
-// AppendOptions adds what every insert and update carries.
-func (s *Slot) AppendOptions(b *bsoncore.DocumentBuilder) {
-	b.AppendBoolean("bypassDocumentValidation", true)
-	if s.KeepsEmptyTimestamps {
-		b.AppendBoolean(keepEmptyTimestamps, true)
-	}
-}
-
 // NewSlot makes the slot of that name for an attempt with this epoch. Call Take or
 // Hold before the first Write.
 func NewSlot(client *Client, log *zap.Logger, metaDB, name string, epoch int64) *Slot {

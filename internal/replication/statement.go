@@ -5,6 +5,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"mongoferry/internal/mongodb"
 )
 
 func (c *command) insert(owner *change, doc bson.Raw) {
@@ -190,11 +192,11 @@ func literalID(id bson.RawValue) bool {
 
 // peculiar says whether a classic replacement would take the document for something
 // else, for a name that begins with a dollar, or put the present time in place of an
-// empty timestamp, which a server of an early patch level cannot be told to leave.
+// empty timestamp (see mongodb.IsEmptyTimestamp).
 func peculiar(doc bson.Raw) (dollar, blank bool) {
 	_ = eachElement(doc, func(e bsoncore.Element) bool { // what is not BSON the server will refuse by name
 		dollar = len(e) > 1 && e[1] == '$'
-		blank = blank || e[0] == byte(bson.TypeTimestamp) && bytes.HasSuffix(e, make([]byte, 9))
+		blank = blank || mongodb.IsEmptyTimestamp(e)
 		return !dollar
 	})
 	return dollar, blank
