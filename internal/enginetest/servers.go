@@ -21,7 +21,11 @@ var (
 )
 
 func serve(side string) (*mongodb.Client, error) {
-	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{Name: side, CacheGB: 1})
+	// A soak drops collections by the ten thousand: their files are to be closed and removed
+	// soon, not after the five minutes for which a server keeps their past.
+	set, err := devstack.StartReplicaSet(context.Background(), devstack.ReplicaSetOptions{
+		Name: side, CacheGB: 1, FewFiles: true, Parameters: []string{"minSnapshotHistoryWindowInSeconds=10"},
+	})
 	if err != nil {
 		return nil, err
 	}
