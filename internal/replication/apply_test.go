@@ -162,9 +162,15 @@ func histories() []history {
 			update("c", 2, set("x", 1)), remove("c", "gone"), insert("c", d("_id", "gone", "n", 1)), update("c", large, set("x", 1)), insert("c", d("_id", 3)))},
 		{"large changes of a capped collection", commands(create("c", e("capped", true), e("size", 64<<20))), commands(
 			insert("c", d("_id", 1)), insert("c", d("_id", large, "pad", larger)), insert("c", d("_id", 0)))},
-		{"large changes of a capped collection after others", commands(create("c", e("capped", true), e("size", 96<<20))), commands(
+		{"capped, large changes after others", commands(create("c", e("capped", true), e("size", 96<<20))), commands(
 			insert("c", d("_id", 1, "pad", larger)), insert("c", d("_id", 2, "pad", larger)), insert("c", d("_id", 3, "pad", larger)),
 			insert("c", d("_id", large, "pad", larger)), insert("c", d("_id", 0)))},
+		{"a collation, and _id that it is not about", commands(create("c", e("collation", d("locale", "en", "strength", 1))),
+			insert("c", d("_id", 1, "below", d("a", 1)), d("_id", "a"), d("_id", d("x", "a")))), commands(
+			update("c", 1.0, set("n", 1)), update("c", "A", set("n", 1)), update("c", 1, set("below.a", 2)), update("c", "A", set("below.a", 2)),
+			insert("c", d("_id", 2), d("_id", "b")), remove("c", "A"), insert("c", d("_id", "Á", "n", 2)), remove("c", 1), insert("c", d("_id", 1.0, "n", 2)),
+			update("c", d("x", "A"), set("below.a", 2)), update("c", 2, set("below.a", 2)), update("c", "B", set("n", 3)), update("c", 2, set("n", 3)),
+			remove("c", d("x", "a")), insert("c", d("_id", d("x", "A"))), updateMany("c", set("below.b", 1)), updateMany("c", set("z", 1)))},
 		{"functions", commands(insert("system.js", d("_id", "f", "value", bson.JavaScript("function(){}")))), commands(
 			insert("system.js", d("_id", "g", "value", 1)), update("system.js", "f", set("x", 1)), remove("system.js", "g"))},
 		{"functions in a database that is dropped", commands(insert("system.js", d("_id", "f"))), commands(

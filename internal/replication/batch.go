@@ -58,7 +58,7 @@ func (a *Applier) plan(p *plan, e *event) {
 	}
 	safeAfter := migration.Later(a.base, c.SafeAfter)
 	k := key{e.uuid, e.key}
-	if ordered(c) {
+	if inLane(c, e.id) {
 		// Every event of a lane is applied: in which order documents came, and which
 		// of them are alike, one document alone does not tell.
 		p.add(c, k, e, !e.at.After(migration.Later(safeAfter, a.aheadUntil)))
@@ -115,12 +115,12 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 
 func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, changes []*change) error {
 	for len(changes) > 0 {
-		n, err := a.refetch(ctx, uuid, changes)
+		c, n, err := a.refetch(ctx, uuid, changes)
 		if err != nil {
 			return err
 		}
 		part := newPlan(0)
-		part.order = changes[:n]
+		part.takeBack(c, changes[:n])
 		again, err := a.write(ctx, part)
 		if err != nil {
 			return err
@@ -148,7 +148,7 @@ func (a *Applier) refetchLanes(ctx context.Context, p *plan) error {
 			c.anew = c.anew || (c.brings && len(wanted) > 0)
 		}
 		for len(wanted) > 0 {
-			n, err := a.refetch(ctx, uuid, wanted)
+			_, n, err := a.refetch(ctx, uuid, wanted)
 			if err != nil {
 				return err
 			}
@@ -186,12 +186,12 @@ func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
 	for n, share := range p.divide(a.Writers) {
 		group.Go(func() error {
 			w := writer{slot: a.slots[n]}
-			for uuid, changes := range share {
-				c, ok := a.Map.ByUUID(uuid)
+			for _, task := range share {
+				c, ok := a.Map.ByUUID(task.uuid)
 				if !ok {
-					return fmt.Errorf("the catalog map lost collection %s", uuid)
+					return fmt.Errorf("the catalog map lost collection %s", task.uuid)
 				}
-				if err := w.write(ctx, c, changes); err != nil {
+				if err := task.write(ctx, &w, c); err != nil {
 					return err
 				}
 			}

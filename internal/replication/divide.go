@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"hash/maphash"
 
 	"mongoferry/internal/catalog"
@@ -10,34 +11,46 @@ import (
 // waiting: fewer go to one writer together.
 const worthDividing = 200
 
-// share is what one writer has to do, by collection.
-type share map[catalog.UUID][]*change
+// task is changes of one collection, a lane's or others.
+type task struct {
+	uuid    catalog.UUID
+	changes []*change
+	ordered bool
+}
+
+func (t task) write(ctx context.Context, w *writer, to catalog.Collection) error {
+	if t.ordered {
+		return w.writeInOrder(ctx, to, t.changes)
+	}
+	return w.write(ctx, to, t.changes)
+}
 
 // divide gives each of n writers its share: lanes and small collections as a
 // whole, one after the other to the next writer, so that little waits for little;
 // large ones by document. Nobody else is at work until all have ended, so the
 // same document need not go to the same writer each time.
-func (p *plan) divide(n int) []share {
-	shares := make([]share, n)
-	for i := range shares {
-		shares[i] = share{}
-	}
+func (p *plan) divide(n int) [][]task {
+	shares := make([][]task, n)
 	next := 0
-	whole := func(uuid catalog.UUID, changes []*change) {
-		shares[next%n][uuid] = changes
+	whole := func(t task) {
+		shares[next%n] = append(shares[next%n], t)
 		next++
 	}
 	for uuid, lane := range p.lanes {
-		whole(uuid, lane)
+		whole(task{uuid, lane, true})
 	}
 	for uuid, changes := range byCollection(p.order) {
 		if len(changes) < worthDividing {
-			whole(uuid, changes)
+			whole(task{uuid, changes, false})
 			continue
 		}
+		parts := make([]task, n)
 		for _, c := range changes {
 			i := writerOf(c.key, n)
-			shares[i][uuid] = append(shares[i][uuid], c)
+			parts[i].changes = append(parts[i].changes, c)
+		}
+		for i, part := range parts {
+			shares[i] = append(shares[i], task{uuid, part.changes, false})
 		}
 	}
 	return shares

@@ -46,8 +46,7 @@ type plan struct {
 	free  map[key]*change
 	order []*change
 	// lanes holds, by collection, the events that must be applied one after the
-	// other: those of capped collections, and of collections with a collation,
-	// where unequal values of _id can be the same document.
+	// other; see inLane.
 	lanes  map[catalog.UUID][]*change
 	events int64
 	// spare is room for changes to come.
@@ -74,14 +73,28 @@ func newPlan(n int) *plan {
 
 func (p *plan) empty() bool { return len(p.order) == 0 && len(p.lanes) == 0 }
 
-// ordered says whether the events of a collection keep their order.
-func ordered(c catalog.Collection) bool { return c.Capped() || c.Collation() != nil }
+// inLane says whether events about such an _id keep their order: all those of capped
+// collections, and those of collections with a collation that an unequal value may be
+// about too.
+func inLane(c catalog.Collection, id bson.RawValue) bool { return c.Capped() || hasAlike(c, id) }
+
+// hasAlike says whether other values of _id may name the same document: a collation is
+// about strings, also within documents.
+func hasAlike(c catalog.Collection, id bson.RawValue) bool {
+	switch id.Type {
+	case bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128, bson.TypeBinary,
+		bson.TypeDateTime, bson.TypeTimestamp, bson.TypeBoolean, bson.TypeNull, bson.TypeMinKey, bson.TypeMaxKey:
+		return false
+	default:
+		return c.Collation() != nil
+	}
+}
 
 // add takes an event in. stale says whether the destination's document may be
 // newer than the event.
 func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	p.events++
-	if ordered(c) {
+	if inLane(c, e.id) {
 		ch := p.newChange(k, e.id)
 		ch.apply(e, stale)
 		ch.brings = e.kind == kindInsert || (e.kind == kindReplace && c.Collation() != nil && !c.Capped())
@@ -97,6 +110,17 @@ func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 		p.order = append(p.order, ch)
 	}
 	ch.apply(e, stale)
+}
+
+// takeBack takes changes in that were read from the source.
+func (p *plan) takeBack(c catalog.Collection, changes []*change) {
+	for _, ch := range changes {
+		if inLane(c, ch.id) {
+			p.lanes[c.UUID] = append(p.lanes[c.UUID], ch)
+		} else {
+			p.order = append(p.order, ch)
+		}
+	}
 }
 
 // apply adds an event on top of those before it.

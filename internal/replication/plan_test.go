@@ -173,21 +173,32 @@ func describe(c *change) string {
 }
 
 // TestLanes: where order is part of the data, or unequal keys can be one
-// document, nothing is coalesced.
+// document, nothing is coalesced; other documents of such a collection are.
 func TestLanes(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string]bson.D{
-		"capped":    {{Key: "capped", Value: true}},
-		"collation": {{Key: "collation", Value: bson.D{{Key: "locale", Value: "en"}}}},
+	capped, collation := d("capped", true), d("collation", d("locale", "en"))
+	for _, c := range []struct {
+		options bson.D
+		id      any
+		lane    bool
+	}{
+		{capped, 1, true},
+		{collation, "a", true},
+		{collation, d("a", "b"), true},
+		{collation, bson.Symbol("a"), true},
+		{collation, bson.Regex{Pattern: "a"}, true},
+		{collation, 1, false},
+		{collation, bson.NewObjectID(), false},
+		{nil, "a", false},
 	} {
 		p := newPlan(0)
-		c := catalog.Collection{UUID: catalog.UUID{1}, Options: raw(t, options)}
+		to := catalog.Collection{UUID: catalog.UUID{1}, Options: raw(t, append(bson.D{}, c.options...))}
 		for i := range 3 {
-			e := event{kind: kindInsert, full: raw(t, bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: i}}), id: value(t, 1)}
-			p.add(c, key{uuid: c.UUID, id: "1"}, &e, false)
+			e := event{kind: kindInsert, full: raw(t, d("_id", c.id, "n", i)), id: value(t, c.id)}
+			p.add(to, key{uuid: to.UUID, id: "1"}, &e, false)
 		}
-		if len(p.order) != 0 || len(p.lanes[c.UUID]) != 3 {
-			t.Errorf("%s: %d free, %d in the lane", name, len(p.order), len(p.lanes[c.UUID]))
+		if free, lane := len(p.order), len(p.lanes[to.UUID]); c.lane && (free != 0 || lane != 3) || !c.lane && (free != 1 || lane != 0) {
+			t.Errorf("%v of %v: %d free, %d in the lane", c.id, c.options, free, lane)
 		}
 	}
 }

@@ -26,29 +26,24 @@ type ahead struct{ atLeast, atMost migration.OpTime }
 
 // refetch turns changes of one collection, as many of the first ones as is good
 // for the memory, into what the source now holds, and gives how many.
-func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (int, error) {
+func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (c catalog.Collection, done int, err error) {
 	c, ok := a.Map.ByUUID(uuid)
 	if !ok {
-		return 0, fmt.Errorf("the catalog map lost collection %s", uuid)
+		return c, 0, fmt.Errorf("the catalog map lost collection %s", uuid)
 	}
-	n := refetchIDs
-	if c.Collation() != nil {
-		n = 1 // only the server can tell which of several documents an _id means
-	}
-	changes = changes[:askable(changes, n)]
+	changes = changes[:askable(c, changes)]
 	var found reading
-	err := mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {
+	err = mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {
 		var err error
 		found, err = a.read(ctx, c, changes)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
+		return c, 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
 	}
-	if c.Collation() != nil {
+	if hasAlike(c, changes[0].id) {
 		found.nameAlike(changes[0].key.id)
 	}
-	done := 0
 	for i, ch := range changes {
 		doc, there := found.docs[ch.key.id]
 		if !there && !found.complete {
@@ -56,7 +51,7 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		}
 		changes[done], changes[i] = ch, changes[done]
 		done++
-		if !ordered(c) {
+		if !inLane(c, ch.id) {
 			a.ahead[ch.key] = found.ahead
 		}
 		ch.base, ch.full, ch.delta = baseDeleted, nil, delta{}
@@ -64,25 +59,30 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 			ch.base, ch.full, ch.id = baseDocument, doc, doc.Lookup("_id")
 		}
 		// In a capped collection it has a place of its own, which only its insert gives.
-		ch.anew = there && (ch.anew && c.Capped() || c.Collation() != nil && !c.Capped())
+		ch.anew = there && (ch.anew && c.Capped() || hasAlike(c, ch.id) && !c.Capped())
 	}
 	if done == 0 {
-		return 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
+		return c, 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
 	}
 	a.aheadUntil = migration.Later(a.aheadUntil, found.ahead.atMost)
 	a.progress.Refetched += int64(done)
-	return done, nil
+	return c, done, nil
 }
 
-// askable is how many of the first changes, n at most, one query can ask for.
-func askable(changes []*change, n int) int {
+// askable is how many of the first changes one query can ask for. Where an _id may mean
+// one of several documents, only the server can tell which: it is asked for by itself.
+func askable(c catalog.Collection, changes []*change) int {
 	size := 0
-	for i, ch := range changes[:min(n, len(changes))] {
-		if size += len(ch.id.Value); i > 0 && size > refetchIDBytes {
+	for i, ch := range changes[:min(refetchIDs, len(changes))] {
+		size += len(ch.id.Value)
+		if i > 0 && (size > refetchIDBytes || hasAlike(c, ch.id)) {
 			return i
 		}
+		if hasAlike(c, ch.id) {
+			return 1
+		}
 	}
-	return min(n, len(changes))
+	return min(refetchIDs, len(changes))
 }
 
 // reading is what the source holds of some documents, by _id. When it is not

@@ -7,21 +7,33 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
 )
 
 // TestAskable: a query asks for as many documents as fit into one, at least one.
 func TestAskable(t *testing.T) {
 	t.Parallel()
-	of := func(n, size int) (changes []*change) {
+	of := func(kind bson.Type, n, size int) (changes []*change) {
 		for range n {
-			changes = append(changes, &change{id: bson.RawValue{Type: bson.TypeString, Value: make([]byte, size)}})
+			changes = append(changes, &change{id: bson.RawValue{Type: kind, Value: make([]byte, size)}})
 		}
 		return changes
 	}
+	var plain catalog.Collection
 	for _, c := range []struct{ n, size, want int }{{5, 10, 5}, {5000, 10, refetchIDs}, {6, 3 << 20, 1}, {6, 1 << 20, 4}, {1, 8 << 20, 1}} {
-		if got := askable(of(c.n, c.size), refetchIDs); got != c.want {
+		if got := askable(plain, of(bson.TypeString, c.n, c.size)); got != c.want {
 			t.Errorf("%d of %d bytes: %d, want %d", c.n, c.size, got, c.want)
+		}
+	}
+	collation := catalog.Collection{Options: raw(t, d("collation", d("locale", "en")))}
+	strings, numbers := of(bson.TypeString, 3, 10), of(bson.TypeInt64, 3, 8)
+	for name, c := range map[string]struct {
+		changes []*change
+		want    int
+	}{"strings": {strings, 1}, "numbers": {numbers, 3}, "numbers first": {append(numbers, strings...), 3}, "strings first": {append(strings, numbers...), 1}} {
+		if got := askable(collation, c.changes); got != c.want {
+			t.Errorf("with a collation, %s: %d, want %d", name, got, c.want)
 		}
 	}
 }

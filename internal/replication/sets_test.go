@@ -430,7 +430,7 @@ func TestEmptyTimestamps(t *testing.T) {
 	}
 	old := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early})
 	never := bson.Timestamp{}
-	for name, create := range map[string]bson.D{"plain": d("create", "c"), "lane": d("create", "c", "collation", d("locale", "en"))} {
+	for name, create := range map[string]bson.D{"plain": d("create", "c"), "capped": d("create", "c", "capped", true, "size", 1<<20)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			history := []bson.D{

@@ -37,11 +37,8 @@ type writer struct {
 	again []*change
 }
 
-// write applies changes to a collection. What it leaves pending, flush writes.
+// write applies changes of different documents of a collection. What it leaves pending, flush writes.
 func (w *writer) write(ctx context.Context, to catalog.Collection, changes []*change) error {
-	if ordered(to) {
-		return w.writeInOrder(ctx, to, changes)
-	}
 	if alone := strings.HasPrefix(to.Storage(), "system."); alone != w.alone {
 		if err := w.flush(ctx); err != nil {
 			return err

@@ -45,7 +45,7 @@ func TestBehindRefused(t *testing.T) {
 	}
 	inserted := insert("c", docs...)
 	for name, create := range map[string]bson.D{
-		"lane":     d("create", "c", "collation", d("locale", "en")),
+		"lane":     d("create", "c", "capped", true, "size", 1<<20),
 		"together": d("create", "c"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestBehindRefused(t *testing.T) {
 			changes := []*change{
 				replaced(0), first, changed(t, 2, "i", d("z", 1, "y", 1)), second, replaced(4), {id: value(t, int32(5)), base: baseDeleted},
 			}
-			if err := w.write(t.Context(), to, changes); err != nil {
+			if err := (task{to.UUID, changes, name == "lane"}).write(t.Context(), w, to); err != nil {
 				t.Fatal(err)
 			}
 			if err := w.flush(t.Context()); err != nil {
