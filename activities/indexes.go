@@ -19,7 +19,8 @@ import (
 // large collection is a bundle of its own.
 const builders = 4
 
-// BuildIndexes builds the indexes of one bundle of collections.
+// BuildIndexes publishes the collections of one bundle, which are copied now, and builds
+// their indexes.
 func (a *Activities) BuildIndexes(ctx context.Context, in IndexInput) (IndexResult, error) {
 	return work(ctx, a, in.Spec, func(ctx context.Context, s *session) (IndexResult, error) {
 		bundle, err := partition.LoadBundle(ctx, s.destination, in.Spec.MetadataDB, in.Unit)
@@ -49,7 +50,7 @@ type indexing struct {
 	result IndexResult
 }
 
-// collection builds the indexes of one collection, and writes down what the
+// collection publishes one collection and builds its indexes, and writes down what the
 // destination refuses.
 func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
 	c, ok := b.cols.ByUUID(uuid)
@@ -57,8 +58,15 @@ func (b *indexing) collection(ctx context.Context, uuid catalog.UUID) error {
 		return migration.NewFault(migration.WriteRefused,
 			fmt.Sprintf("collection %s of the plan is not in the catalog map: was the metadata database changed?", uuid))
 	}
+	err := mongodb.Retry(ctx, b.log, "publish "+c.NS.String(), func() (err error) {
+		c, err = b.cols.Publish(ctx, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	var failed []migration.UnsuccessfulIndex
-	err := mongodb.Retry(ctx, b.log, "build the indexes of "+c.NS.String(), func() (err error) {
+	err = mongodb.Retry(ctx, b.log, "build the indexes of "+c.NS.String(), func() (err error) {
 		failed, err = catalog.BuildIndexes(ctx, b.destination, c)
 		return err
 	})

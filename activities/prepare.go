@@ -70,11 +70,12 @@ func (p *preparation) run(ctx context.Context) (Plan, error) {
 	if err := p.makeRoom(ctx, start.Collections); err != nil {
 		return Plan{}, err
 	}
-	if err := p.cols.Create(ctx, start.Collections); err != nil {
-		return Plan{}, err
-	}
 	units, totals, err := partition.Plan(ctx, p.source, start.Collections)
 	if err != nil {
+		return Plan{}, err
+	}
+	cols := partition.Stage(start.Collections, units)
+	if err := p.cols.Create(ctx, cols); err != nil {
 		return Plan{}, err
 	}
 	if err := p.check(ctx); err != nil {
@@ -83,7 +84,7 @@ func (p *preparation) run(ctx context.Context) (Plan, error) {
 	if err := partition.Store(ctx, p.destination, p.spec.MetadataDB, units); err != nil {
 		return Plan{}, err
 	}
-	bundles := partition.Bundles(start.Collections, units)
+	bundles := partition.Bundles(cols, units)
 	if err := partition.StoreBundles(ctx, p.destination, p.spec.MetadataDB, bundles); err != nil {
 		return Plan{}, err
 	}

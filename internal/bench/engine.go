@@ -51,11 +51,11 @@ func copyAlone(ctx context.Context, src, dst *mongodb.Client, id string) (outcom
 		return outcome{}, err
 	}
 	cols := catalog.NewMap(dst, metadata)
-	if err := cols.Create(ctx, start.Collections); err != nil {
-		return outcome{}, err
-	}
 	units, totals, err := partition.Plan(ctx, src, start.Collections)
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := cols.Create(ctx, partition.Stage(start.Collections, units)); err != nil {
 		return outcome{}, err
 	}
 	if err := partition.Store(ctx, dst, metadata, units); err != nil {
@@ -117,6 +117,10 @@ func (e engine) build(ctx context.Context) error {
 	group.SetLimit(builders)
 	for _, c := range e.cols.All() {
 		group.Go(func() error {
+			c, err := e.cols.Publish(ctx, c)
+			if err != nil {
+				return err
+			}
 			failed, err := catalog.BuildIndexes(ctx, e.dst, c)
 			if err == nil && len(failed) > 0 {
 				err = errors.New(failed[0].Reason)

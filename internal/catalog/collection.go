@@ -72,6 +72,9 @@ type Collection struct {
 	// be newer than the events about them: the collection was copied in the middle of
 	// the stream.
 	SafeAfter migration.OpTime `bson:"safeAfter"`
+	// Staged says that the counterpart is being copied, under a name of its own; see
+	// Publish.
+	Staged bool `bson:"-"`
 }
 
 // Storage is the name of the collection that holds the documents and indexes:

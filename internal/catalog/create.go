@@ -23,7 +23,7 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 	if err := c.creatable(); err != nil {
 		return UUID{}, err
 	}
-	have, err := Find(ctx, dst, c.NS)
+	have, err := Find(ctx, dst, c.target())
 	if err != nil {
 		return UUID{}, err
 	}
@@ -33,7 +33,7 @@ func Create(ctx context.Context, dst *mongodb.Client, c Collection) (UUID, error
 	if err := c.create(ctx, dst); err != nil || c.Kind == KindView {
 		return UUID{}, err
 	}
-	if have, err = Find(ctx, dst, c.NS); err != nil {
+	if have, err = Find(ctx, dst, c.target()); err != nil {
 		return UUID{}, err
 	}
 	return c.created(ctx, dst, have)
@@ -102,7 +102,7 @@ func FromBuckets(buckets Collection) Collection {
 }
 
 func (c Collection) createCommand() bson.Raw {
-	b := bsoncore.NewDocumentBuilder().AppendString("create", c.NS.Collection)
+	b := bsoncore.NewDocumentBuilder().AppendString("create", c.target().Collection)
 	elements, _ := c.Options.Elements() // listCollections gave them
 	for _, e := range elements {
 		switch key := e.Key(); {
@@ -133,7 +133,7 @@ func Drop(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	case c.Kind == KindTimeseries:
 		return dropTimeseries(ctx, dst, c)
 	}
-	cmd := bson.D{{Key: "drop", Value: c.NS.Collection}, mongodb.Durable()}
+	cmd := bson.D{{Key: "drop", Value: c.target().Collection}, mongodb.Durable()}
 	if !c.Dest.IsZero() {
 		cmd = append(cmd, c.Itself())
 	}

@@ -55,7 +55,7 @@ func createThese(ctx context.Context, dst *mongodb.Client, these []*Collection) 
 		return err
 	}
 	err = eachAtOnce(ctx, creators, these, func(ctx context.Context, c *Collection) (err error) {
-		if have, ok := before[c.NS]; ok {
+		if have, ok := before[c.target()]; ok {
 			c.Dest, err = keep(ctx, dst, *c, have)
 			return err
 		}
@@ -66,7 +66,7 @@ func createThese(ctx context.Context, dst *mongodb.Client, these []*Collection) 
 	}
 	var made []*Collection
 	for _, c := range these {
-		if _, kept := before[c.NS]; !kept && c.HasDocuments() {
+		if _, kept := before[c.target()]; !kept && c.HasDocuments() {
 			made = append(made, c)
 		}
 	}
@@ -76,7 +76,7 @@ func createThese(ctx context.Context, dst *mongodb.Client, these []*Collection) 
 	}
 	return eachAtOnce(ctx, creators, made, func(ctx context.Context, c *Collection) (err error) {
 		var have *Collection
-		if found, ok := after[c.NS]; ok {
+		if found, ok := after[c.target()]; ok {
 			have = &found
 		}
 		c.Dest, err = c.created(ctx, dst, have)

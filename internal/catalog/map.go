@@ -43,6 +43,7 @@ type entry struct {
 	Source []byte `bson:"source,omitempty"`
 	Dest   []byte `bson:"dest,omitempty"`
 	Data   []byte `bson:"data,omitempty"`
+	Staged bool   `bson:"staged,omitempty"`
 	Gone   bool   `bson:"gone,omitempty"`
 }
 
@@ -65,7 +66,7 @@ func newEntry(c Collection) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("encode the catalog entry of %s: %w", c.NS, err)
 	}
-	e := entry{ID: entryID(c), Data: data}
+	e := entry{ID: entryID(c), Data: data, Staged: c.Staged}
 	if !c.UUID.IsZero() {
 		e.Source = c.UUID[:]
 	}
@@ -82,6 +83,7 @@ func (e entry) collection() (Collection, error) {
 	}
 	copy(c.UUID[:], e.Source)
 	copy(c.Dest[:], e.Dest)
+	c.Staged = e.Staged
 	return c, nil
 }
 

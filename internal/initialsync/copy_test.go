@@ -13,6 +13,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"mongoferry/internal/catalog"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
 )
@@ -78,6 +80,37 @@ func TestCopyOfEveryType(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestCopyOfAStagedCollection: documents are copied once, also by attempts that follow each
+// other; one that comes after the collection has its name copies nothing.
+func TestCopyOfAStagedCollection(t *testing.T) {
+	t.Parallel()
+	k := newStaged(t, plain(2*batchSize+17, 10))
+	part := k.parts(1 << 30)[0]
+	var late Task
+	for range 2 {
+		late = k.task(part, func(Progress) {})
+		if done, err := Copy(t.Context(), late); err != nil || done.Documents != 2*batchSize+17 {
+			t.Fatalf("%d documents, %v", done.Documents, err)
+		}
+	}
+	cols := catalog.NewMap(k.dst, k.meta)
+	if err := cols.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	staged, _ := cols.ByUUID(k.c.UUID)
+	if _, err := cols.Publish(t.Context(), staged); err != nil {
+		t.Fatal(err)
+	}
+	k.same()
+	enginetest.Run(t, k.dst, k.ns.DB, d("delete", "c", "deletes", bson.A{d("q", d("_id", 3), "limit", 1)}))
+	if _, err := Copy(t.Context(), late); err == nil {
+		t.Error("a copy that came late found no fault")
+	}
+	if n := len(k.documents(k.dst)); n != 2*batchSize+16 {
+		t.Errorf("a copy that came late brought something back: %d documents", n)
 	}
 }
 

@@ -20,7 +20,7 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 		return fmt.Errorf("read a batch: %w", err)
 	}
 	if !slices.ContainsFunc(rest, hasEmptyTimestamp) {
-		return w.done(w.slot.Insert(ctx, w.to.NS.DB, w.command(), documents))
+		return w.insertAll(ctx, documents)
 	}
 	for len(rest) > 0 {
 		n, empty := row(rest)
@@ -34,7 +34,7 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 
 func (w writer) insertRow(ctx context.Context, documents []bson.RawValue, literally bool) error {
 	if !literally {
-		return w.done(w.slot.Insert(ctx, w.to.NS.DB, w.command(), arrayOf(documents)))
+		return w.insertAll(ctx, arrayOf(documents))
 	}
 	command, err := w.literals(documents)
 	if err != nil {

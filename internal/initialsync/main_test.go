@@ -38,6 +38,17 @@ func newCopying(t *testing.T, docs []any, options ...bson.E) *copying {
 // newCopyingOn is newCopying on servers of the test's own.
 func newCopyingOn(t *testing.T, src, dst *mongodb.Client, docs []any, options ...bson.E) *copying {
 	t.Helper()
+	return makeCopying(t, src, dst, false, docs, options...)
+}
+
+// newStaged is newCopying of a collection that is staged.
+func newStaged(t *testing.T, docs []any, options ...bson.E) *copying {
+	t.Helper()
+	return makeCopying(t, enginetest.Source(t), enginetest.Destination(t), true, docs, options...)
+}
+
+func makeCopying(t *testing.T, src, dst *mongodb.Client, staged bool, docs []any, options ...bson.E) *copying {
+	t.Helper()
 	db := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
 	k := &copying{t: t, src: src, dst: dst, ns: migration.Namespace{DB: db, Collection: "c"}, meta: db + "_meta"}
 	k.run(append(bson.D{{Key: "create", Value: "c"}}, options...))
@@ -51,6 +62,7 @@ func newCopyingOn(t *testing.T, src, dst *mongodb.Client, docs []any, options ..
 		t.Fatal(err)
 	}
 	k.c = *found
+	k.c.Staged = staged
 	if k.c.Dest, err = catalog.Create(t.Context(), k.dst, k.c); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,15 @@ func (w writer) insert(ctx context.Context, documents bson.RawArray) error {
 	if !w.slot.KeepsEmptyTimestamps {
 		return w.insertLiterally(ctx, documents)
 	}
-	return w.done(w.slot.Insert(ctx, w.to.NS.DB, w.command(), documents))
+	return w.insertAll(ctx, documents)
+}
+
+func (w writer) insertAll(ctx context.Context, documents bson.RawArray) error {
+	insert := w.slot.Insert
+	if w.to.Staged {
+		insert = w.slot.InsertFreely // see catalog.Map.Publish
+	}
+	return w.done(insert(ctx, w.to.NS.DB, w.command(), documents))
 }
 
 // done looks at what the server has refused.
@@ -49,7 +57,7 @@ func (w writer) command() bson.Raw { return bson.Raw(w.begin("insert").Build()) 
 // begin is a command without what it writes.
 func (w writer) begin(command string) *bsoncore.DocumentBuilder {
 	b := bsoncore.NewDocumentBuilder().
-		AppendString(command, w.to.Storage()).
+		AppendString(command, w.to.CopyName()).
 		AppendBoolean("ordered", w.ordered).
 		AppendBinary("collectionUUID", bson.TypeBinaryUUID, w.to.Dest[:])
 	w.slot.AppendOptions(b)

@@ -40,17 +40,38 @@ func (u Unit) Collections() []catalog.UUID {
 	return out
 }
 
-// Bundles plans the index builds: large collections first and each alone, since a
-// build of theirs takes long and an attempt that is repeated should have little to
-// look at again; small ones together.
-func Bundles(cols []catalog.Collection, units []Unit) []Bundle {
-	size := make(map[catalog.UUID]int64, len(cols))
+// stageBytes is from which size on a collection is staged: the rename costs about what
+// the copy of a few MB saves by it.
+const stageBytes = 16 << 20
+
+// Stage gives the collections with the large ones marked as staged.
+func Stage(cols []catalog.Collection, units []Unit) []catalog.Collection {
+	size := sizes(units)
+	cols = slices.Clone(cols)
+	for i, c := range cols {
+		cols[i].Staged = size[c.UUID] > stageBytes && c.Stageable()
+	}
+	return cols
+}
+
+// sizes is how many bytes the units copy of each collection.
+func sizes(units []Unit) map[catalog.UUID]int64 {
+	size := map[catalog.UUID]int64{}
 	for _, u := range units {
 		for _, p := range u.Parts {
 			size[p.Collection()] += p.Bytes
 		}
 	}
-	wanted := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.IndexesDuringSync() == 0 })
+	return size
+}
+
+// Bundles plans what is done to each collection once it is copied, publishing it and
+// building its indexes: large collections first and each alone, since a build of theirs
+// takes long and an attempt that is repeated should have little to look at again; small
+// ones together.
+func Bundles(cols []catalog.Collection, units []Unit) []Bundle {
+	size := sizes(units)
+	wanted := slices.DeleteFunc(slices.Clone(cols), func(c catalog.Collection) bool { return c.IndexesDuringSync() == 0 && !c.Staged })
 	slices.SortFunc(wanted, func(a, b catalog.Collection) int {
 		return cmp.Or(cmp.Compare(size[b.UUID], size[a.UUID]), bytes.Compare(a.UUID[:], b.UUID[:]))
 	})

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -52,6 +53,30 @@ func TestBundles(t *testing.T) {
 	}
 	if got := Bundles(nil, nil); got != nil {
 		t.Errorf("bundles of nothing: %v", got)
+	}
+}
+
+// TestStage: large collections are staged, and published in a bundle also when they have
+// no index to build.
+func TestStage(t *testing.T) {
+	t.Parallel()
+	of := func(n byte, kind catalog.Kind, bytes int64) (catalog.Collection, []Part) {
+		c := catalog.Collection{UUID: catalog.UUID{n}, Kind: kind}
+		part := Whole(c)
+		part.Bytes = bytes / 2
+		return c, []Part{part, part}
+	}
+	large, parts := of(1, catalog.KindCollection, stageBytes+2)
+	series, more := of(2, catalog.KindTimeseries, stageBytes+2)
+	small, few := of(3, catalog.KindCollection, stageBytes)
+	units := []Unit{{Parts: slices.Concat(parts, more, few)}}
+	cols := []catalog.Collection{large, series, small}
+	staged := Stage(cols, units)
+	if !staged[0].Staged || staged[1].Staged || staged[2].Staged || cols[0].Staged {
+		t.Errorf("staged: %v of %v", staged, cols)
+	}
+	if got := Bundles(staged, units); len(got) != 1 || len(got[0].UUIDs) != 1 || got[0].Collections()[0] != large.UUID {
+		t.Errorf("bundles: %v", got)
 	}
 }
 
