@@ -82,21 +82,27 @@ func (a *Activities) Compensate(ctx context.Context, in CompensateInput) (Compen
 			}
 		}
 		if !done.Opened {
-			s.relax(ctx)
+			if err := s.leave(ctx); err != nil {
+				return done, err
+			}
 		}
 		return done, s.ledger.Release(ctx)
 	})
 }
 
-// relax lets the destination take equal keys again, which a worker that died may
-// have kept it from. The data stays there either way.
-func (s *session) relax(ctx context.Context) {
+// leave drops what was being copied and has no name of its own yet, and lets the
+// destination take equal keys again, which a worker that died may have kept it from. The
+// rest of the data stays there.
+func (s *session) leave(ctx context.Context) error {
 	cols := catalog.NewMap(s.destination, s.spec.MetadataDB)
-	err := cols.Load(ctx)
-	if err == nil {
-		err = catalog.Relax(ctx, s.destination, cols)
+	if err := cols.Load(ctx); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := cols.DropStaged(ctx); err != nil {
+		return err
+	}
+	if err := catalog.Relax(ctx, s.destination, cols); err != nil {
 		s.log.Warn("the destination may still refuse equal keys (prepareUnique)", zap.Error(migration.RedactError(err)))
 	}
+	return nil
 }

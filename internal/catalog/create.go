@@ -85,7 +85,7 @@ func keep(ctx context.Context, dst *mongodb.Client, c, have Collection) (UUID, e
 			return have.UUID, err
 		}
 	}
-	return UUID{}, strangerAt(c.NS)
+	return UUID{}, strangerAt(c.target())
 }
 
 // strangerAt says that a name is taken on the destination.

@@ -188,7 +188,7 @@ func Conflicts(ctx context.Context, dst *mongodb.Client, f namespace.Filter, wan
 	}
 	names := map[migration.Namespace]bool{}
 	for _, c := range wanted {
-		names[c.NS] = true
+		names[c.NS], names[c.stage()] = true, true
 	}
 	var out []Collection
 	for _, c := range have {

@@ -23,9 +23,13 @@ func (c Collection) Stageable() bool {
 // target is what the counterpart is called on the destination.
 func (c Collection) target() migration.Namespace {
 	if c.Staged {
-		return migration.Namespace{DB: c.NS.DB, Collection: stagePrefix + c.UUID.String()}
+		return c.stage()
 	}
 	return c.NS
+}
+
+func (c Collection) stage() migration.Namespace {
+	return migration.Namespace{DB: c.NS.DB, Collection: stagePrefix + c.UUID.String()}
 }
 
 // CopyName is the name of the collection that the copy inserts into.
@@ -62,6 +66,19 @@ func (m *Map) Publish(ctx context.Context, c Collection) (Collection, error) {
 	defer m.mu.Unlock()
 	m.set(c)
 	return c, nil
+}
+
+// DropStaged drops the collections that are staged: nobody else knows what they are.
+func (m *Map) DropStaged(ctx context.Context) error {
+	for _, c := range m.All() {
+		if !c.Staged {
+			continue
+		}
+		if err := Drop(ctx, m.dst, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func publish(ctx context.Context, dst *mongodb.Client, c Collection) error {

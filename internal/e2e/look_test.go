@@ -61,6 +61,10 @@ func (s *stack) leftNothing() {
 	if len(names) > 0 {
 		s.t.Error("the metadata database is left on the destination")
 	}
+	copying, err := s.dest.Database("shop").ListCollectionNames(context.Background(), bson.D{{Key: "name", Value: bson.Regex{Pattern: "copying"}}})
+	if err != nil || len(copying) > 0 {
+		s.t.Errorf("unfinished copies are left on the destination: %v, %v", copying, err)
+	}
 }
 
 // destinationIsEmpty: nothing was created there.

@@ -43,6 +43,17 @@ func (s *stack) awaitPace(id string, pace migration.Pace) {
 	s.await(id, pace.String(), func(st migration.Status) bool { return st.Pace == pace })
 }
 
+// slowBytes is how many bytes a second a copy may take that is to be met on its way, also
+// by a test that Temporal keeps waiting for an answer.
+const slowBytes = 4e6
+
+// slowly is a migration whose copy takes its time.
+func (s *stack) slowly(id string) migration.Spec {
+	spec := s.spec(id)
+	spec.Pace = migration.Pace{Load: migration.LoadNormal, MaxRate: migration.Rate{Bytes: slowBytes}}
+	return spec
+}
+
 // TestSignals drives a migration with nothing but the temporal command.
 func TestSignals(t *testing.T) {
 	t.Parallel()
@@ -50,7 +61,7 @@ func TestSignals(t *testing.T) {
 	s.worker()
 	fill(t, s.source, 60_000)
 	const id = "signals"
-	s.start(s.spec(id))
+	s.start(s.slowly(id))
 	s.awaitPhase(id, migration.Copying)
 	s.signal(id, migration.MessagePause)
 	s.await(id, "the copy to be paused", func(st migration.Status) bool { return st.Phase == migration.Copying && st.Paused })
@@ -68,7 +79,7 @@ func TestSignals(t *testing.T) {
 	s.signal(id, migration.MessageTune)
 	s.awaitNotice(id, "tune refused: it says nothing")
 	s.signal(id, migration.MessageTune, "--input", `{"load":"low"}`)
-	s.awaitPace(id, migration.Pace{Load: migration.LoadLow})
+	s.awaitPace(id, migration.Pace{Load: migration.LoadLow, MaxRate: migration.Rate{Bytes: slowBytes}})
 	s.signal(id, migration.MessageResume)
 	s.awaitPhase(id, migration.Ready)
 	s.signal(id, migration.MessageResume)
@@ -107,7 +118,7 @@ func TestUpdates(t *testing.T) {
 	s.worker()
 	fill(t, s.source, 60_000)
 	const id = "updates"
-	s.start(s.spec(id))
+	s.start(s.slowly(id))
 	s.awaitPhase(id, migration.Copying)
 	refused := func(name, why string) {
 		t.Helper()
