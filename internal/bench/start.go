@@ -46,15 +46,13 @@ func (r *rig) awaitFirst(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, workerPatience)
 	defer cancel()
 	for {
-		reply, err := r.destination.Run(ctx, database, bson.D{
-			{Key: "find", Value: collection.Collection}, {Key: "limit", Value: 1}, {Key: "projection", Value: bson.D{{Key: "_id", Value: 1}}},
-		})
+		// Under whatever name.
+		reply, err := r.destination.Run(ctx, database, bson.D{{Key: "dbStats", Value: 1}})
 		if err != nil {
 			return err
 		}
-		found, _ := reply.Lookup("cursor", "firstBatch").ArrayOK()
-		if values, err := found.Values(); err != nil || len(values) > 0 {
-			return err
+		if n, _ := reply.Lookup("objects").AsInt64OK(); n > 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
