@@ -99,7 +99,7 @@ func (s *session) leave(ctx context.Context) error {
 		return err
 	}
 	if err := cols.DropStaged(ctx); err != nil {
-		return err
+		return fmt.Errorf("drop what was only being copied: %w", err)
 	}
 	if err := catalog.Relax(ctx, s.destination, cols); err != nil {
 		s.log.Warn("the destination may still refuse equal keys (prepareUnique)", zap.Error(migration.RedactError(err)))

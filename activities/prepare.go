@@ -67,11 +67,11 @@ func (p *preparation) run(ctx context.Context) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := p.makeRoom(ctx, start.Collections); err != nil {
-		return Plan{}, err
-	}
 	units, totals, err := partition.Plan(ctx, p.source, start.Collections)
 	if err != nil {
+		return Plan{}, err
+	}
+	if err := p.makeRoom(ctx, start.Collections); err != nil {
 		return Plan{}, err
 	}
 	cols := partition.Stage(start.Collections, units)
@@ -121,7 +121,7 @@ func (p *preparation) undoFormerAttempt(ctx context.Context) error {
 
 // makeRoom deletes existing data where that was asked for, and refuses otherwise.
 func (p *preparation) makeRoom(ctx context.Context, wanted []catalog.Collection) error {
-	conflicts, err := catalog.Conflicts(ctx, p.destination, p.filter, wanted)
+	conflicts, err := catalog.Conflicts(ctx, p.destination, wanted)
 	if err != nil || len(conflicts) == 0 {
 		return err
 	}

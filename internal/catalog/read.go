@@ -178,24 +178,3 @@ func readIndexes(ctx context.Context, c *mongodb.Client, col *Collection) (bool,
 	}
 	return true, nil
 }
-
-// Conflicts lists what exists on the destination where something is to be
-// migrated to; Dest is what it is there.
-func Conflicts(ctx context.Context, dst *mongodb.Client, f namespace.Filter, wanted []Collection) ([]Collection, error) {
-	have, err := Read(ctx, dst, f)
-	if err != nil {
-		return nil, err
-	}
-	names := map[migration.Namespace]bool{}
-	for _, c := range wanted {
-		names[c.NS], names[c.stage()] = true, true
-	}
-	var out []Collection
-	for _, c := range have {
-		if names[c.NS] {
-			c.Dest = c.UUID
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}

@@ -53,9 +53,9 @@ func (m *Map) Publish(ctx context.Context, c Collection) (Collection, error) {
 	if err := publish(ctx, m.dst, c); err != nil {
 		return c, err
 	}
-	// Nothing else of the entry, which may be another by now.
+	// Nothing else of the entry, and of no other, should this come late.
 	err := m.write(ctx, bson.D{{Key: "update", Value: mapCollection}, {Key: "updates", Value: bson.A{bson.D{
-		{Key: "q", Value: bson.D{{Key: "_id", Value: entryID(c)}}},
+		{Key: "q", Value: bson.D{{Key: "_id", Value: entryID(c)}, {Key: "dest", Value: c.Dest[:]}}},
 		{Key: "u", Value: bson.D{{Key: "$unset", Value: bson.D{{Key: "staged", Value: 1}}}}},
 	}}}})
 	if err != nil {
@@ -70,35 +70,78 @@ func (m *Map) Publish(ctx context.Context, c Collection) (Collection, error) {
 
 // DropStaged drops the collections that are staged: nobody else knows what they are.
 func (m *Map) DropStaged(ctx context.Context) error {
+	var staged []*Collection
 	for _, c := range m.All() {
-		if !c.Staged {
-			continue
-		}
-		if err := Drop(ctx, m.dst, c); err != nil {
-			return err
+		if c.Staged {
+			staged = append(staged, &c)
 		}
 	}
-	return nil
+	have, err := listFor(ctx, m.dst, staged)
+	if err != nil {
+		return err
+	}
+	return eachAtOnce(ctx, creators, staged, func(ctx context.Context, c *Collection) error {
+		if _, there := have[c.target()]; !there {
+			return nil
+		}
+		return Drop(ctx, m.dst, *c)
+	})
 }
 
 func publish(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	_, err := dst.Run(ctx, "admin", bson.D{
 		{Key: "renameCollection", Value: c.target().String()}, {Key: "to", Value: c.NS.String()}, c.Itself(), mongodb.Durable(),
 	})
-	if !isGone(err) && mongodb.Code(err) != mongodb.CodeNamespaceExists {
-		if err != nil {
-			return fmt.Errorf("give %s its name: %w", c.NS, err)
-		}
-		return nil
-	}
-	have, findErr := Find(ctx, dst, c.NS)
 	switch {
-	case findErr != nil:
-		return findErr
-	case have == nil:
-		return mongodb.Refusal(migration.WriteRefused, "give "+c.NS.String()+" its name", err)
-	case have.UUID != c.Dest:
-		return strangerAt(c.NS)
+	case isGone(err):
+		return published(ctx, dst, c, err)
+	case mongodb.Code(err) == mongodb.CodeNamespaceExists:
+		return makeWay(ctx, dst, c)
+	case err != nil:
+		return fmt.Errorf("give %s its name: %w", c.NS, err)
 	}
-	return nil // by an earlier attempt
+	return nil
+}
+
+// published looks where a collection is that is not under its staging name.
+func published(ctx context.Context, dst *mongodb.Client, c Collection, notThere error) error {
+	var have []Collection
+	err := mongodb.Steady(ctx, dst, func() (err error) {
+		have, err = list(ctx, dst, c.NS.DB, bson.D{{Key: "info.uuid", Value: c.Dest.Binary()}})
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(have) == 0:
+		return mongodb.Refusal(migration.WriteRefused, "give "+c.NS.String()+" its name", notThere)
+	case have[0].NS != c.NS: // it was, and an election took that back
+		return fmt.Errorf("give %s its name: it is %s", c.NS, have[0].NS)
+	}
+	return nil // an earlier attempt did it
+}
+
+// makeWay drops an empty collection that has the name meanwhile, such as an application
+// makes with its indexes. Documents are nobody's to drop: the step is tried again until
+// somebody has moved them.
+func makeWay(ctx context.Context, dst *mongodb.Client, c Collection) error {
+	have, err := Find(ctx, dst, c.NS)
+	if err != nil {
+		return err
+	}
+	if have != nil && have.HasDocuments() {
+		have.Dest = have.UUID
+		n, err := exactCount(ctx, dst, *have)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			if err := Drop(ctx, dst, *have); err != nil {
+				return err
+			}
+			return fmt.Errorf("give %s its name: an empty collection had it, and was dropped", c.NS)
+		}
+	}
+	return fmt.Errorf(
+		"give %s its name: something else has made %s on the destination meanwhile: rename or drop it there, and the migration goes on", c.NS, c.NS)
 }

@@ -28,7 +28,7 @@ func (c *connection) cancel(ctx context.Context, id string, agreed assent) error
 	if err := c.refuseEnded(ctx, id, "cancel"); err != nil {
 		return err
 	}
-	question := fmt.Sprintf("Cancel the migration %s: it cannot be taken up again; the destination keeps what was copied.", id)
+	question := fmt.Sprintf("Cancel the migration %s: it cannot be taken up again; the destination keeps the collections that were copied.", id)
 	if err := c.app.confirm(agreed.yes, question); err != nil {
 		return err
 	}

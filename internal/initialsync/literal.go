@@ -22,6 +22,9 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 	if !slices.ContainsFunc(rest, hasEmptyTimestamp) {
 		return w.insertAll(ctx, documents)
 	}
+	if !w.ordered {
+		slices.SortStableFunc(rest, func(a, b bson.RawValue) int { return count(hasEmptyTimestamp(a)) - count(hasEmptyTimestamp(b)) })
+	}
 	for len(rest) > 0 {
 		n, empty := row(rest)
 		if err := w.insertRow(ctx, rest[:n], empty); err != nil {
@@ -30,6 +33,13 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 		rest = rest[n:]
 	}
 	return nil
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func (w writer) insertRow(ctx context.Context, documents []bson.RawValue, literally bool) error {
@@ -43,14 +53,21 @@ func (w writer) insertRow(ctx context.Context, documents []bson.RawValue, litera
 	return w.done(w.slot.Write(ctx, w.to.NS.DB, command))
 }
 
-// row is how many of the first documents have an empty timestamp, or have none.
+// literalBytes bounds the documents of one command whose statements carry them; one alone
+// may be larger.
+const literalBytes = 8 << 20
+
+// row is how many of the first documents have an empty timestamp, as many as one command
+// takes, or have none.
 func row(documents []bson.RawValue) (n int, empty bool) {
 	empty = hasEmptyTimestamp(documents[0])
-	other := func(d bson.RawValue) bool { return hasEmptyTimestamp(d) != empty }
-	if n = slices.IndexFunc(documents, other); n < 0 {
-		n = len(documents)
+	size := 0
+	for n = range documents {
+		if size += len(documents[n].Value); n > 0 && (hasEmptyTimestamp(documents[n]) != empty || empty && size > literalBytes) {
+			return n, empty
+		}
 	}
-	return n, empty
+	return len(documents), empty
 }
 
 func hasEmptyTimestamp(document bson.RawValue) bool {

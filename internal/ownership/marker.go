@@ -35,8 +35,8 @@ const (
 // Opened says whether the state is past the point of no return.
 func (s CutoverState) Opened() bool { return s == CutoverOpening || s == CutoverOpen }
 
-// Lanes that have one attempt at a time. Partitions of the copy have no lane:
-// their slots fence them.
+// Lanes that have one attempt at a time. Partitions of the copy have no lane: their slots
+// fence them, or the name that their collection gets.
 const (
 	LanePrepare     = "prepare"
 	LaneReplication = "replication"

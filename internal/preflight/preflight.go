@@ -164,7 +164,7 @@ func (c *checker) checkCatalog(ctx context.Context, f namespace.Filter) {
 	if unsupported == 0 {
 		c.pass("source catalog", "%d collections and views can be migrated", len(cols))
 	}
-	conflicts, err := catalog.Conflicts(ctx, c.dst, f, cols)
+	conflicts, err := catalog.Conflicts(ctx, c.dst, cols)
 	switch {
 	case err != nil:
 		c.block("destination empty", "see docs/security.md for the roles", "%s", err)
