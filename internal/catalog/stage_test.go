@@ -82,27 +82,60 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// TestPublishWhereTheNameIsTaken: what somebody else has put there in the meantime is left
-// alone, and named.
+// TestPublishWhereTheNameIsTaken: documents that somebody else has put there in the
+// meantime are left alone, and named, and the step can be tried again; an empty collection
+// makes way.
 func TestPublishWhereTheNameIsTaken(t *testing.T) {
 	t.Parallel()
 	_, dst, m := pair(t)
 	c := staged(t, dst, m)
 	insert(t, dst, c.NS, bson.D{e("_id", "not ours")})
-	if _, err := m.Publish(t.Context(), c); migration.KindOf(err) != migration.WriteRefused || !strings.Contains(err.Error(), c.NS.String()) {
+	if _, err := m.Publish(t.Context(), c); err == nil || migration.KindOf(err) != "" || !strings.Contains(err.Error(), c.NS.String()) {
 		t.Errorf("ended with %v", err)
 	}
 	if there := read(t, dst); len(there) != 2 || there["c"].UUID == c.Dest {
 		t.Errorf("there are %v", there)
 	}
-	if err := Drop(t.Context(), dst, c); err != nil {
+	run(t, dst, c.NS.DB, e("delete", "c"), e("deletes", bson.A{bson.D{e("q", bson.D{}), e("limit", 0)}}))
+	if _, err := m.Publish(t.Context(), c); err == nil || migration.KindOf(err) != "" {
+		t.Errorf("with an empty one ended with %v", err)
+	}
+	if now, err := m.Publish(t.Context(), c); err != nil || now.Staged {
+		t.Errorf("then ended with %v", err)
+	}
+	if there := read(t, dst); len(there) != 1 || there["c"].UUID != c.Dest {
+		t.Errorf("at the end there are %v", there)
+	}
+}
+
+// TestUnfinishedCopies: what is only being copied stands in the way of another migration,
+// also of that collection alone, and can be dropped; one that is gone cannot be published.
+func TestUnfinishedCopies(t *testing.T) {
+	t.Parallel()
+	_, dst, m := pair(t)
+	c := staged(t, dst, m)
+	if err := insertUnder(t, dst, c, 1); err != nil {
 		t.Fatal(err)
 	}
-	if there := read(t, dst); len(there) != 1 || there["c"].UUID == c.Dest {
-		t.Errorf("after a drop there are %v", there)
+	wanted := Collection{UUID: c.UUID, NS: c.NS, Kind: c.Kind}
+	conflicts, err := Conflicts(t.Context(), dst, []Collection{wanted})
+	if err != nil || len(conflicts) != 1 || conflicts[0].Dest != c.Dest {
+		t.Errorf("in the way: %v, %v", conflicts, err)
 	}
-	if _, err := m.Publish(t.Context(), c); err == nil {
-		t.Error("a collection that is gone was published")
+	for range 2 {
+		if err := m.DropStaged(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if there := read(t, dst); len(there) != 0 {
+			t.Errorf("there are %v", there)
+		}
+	}
+	if _, err := m.Publish(t.Context(), c); migration.KindOf(err) != migration.WriteRefused {
+		t.Errorf("publishing what is gone ended with %v", err)
+	}
+	conflicts, err = Conflicts(t.Context(), dst, []Collection{wanted})
+	if err != nil || len(conflicts) != 0 {
+		t.Errorf("in the way: %v, %v", conflicts, err)
 	}
 }
 

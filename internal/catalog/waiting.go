@@ -12,15 +12,22 @@ import (
 const waits = "a document of another moment stood against it: it is built again when the sync has passed that moment"
 
 // PutOff drops the indexes of a collection that can stand against a document, until
-// BuildWaiting. It gives the number of those that were not put off before. It may run
-// again after it was interrupted.
+// BuildWaiting. It gives the number of those that stood there or were not put off before.
+// It may run again after it was interrupted.
 func (ch *Changer) PutOff(ctx context.Context, c Collection) (put int, err error) {
+	have, err := destinationIndexes(ctx, ch.Destination, c)
+	if err != nil {
+		return 0, err
+	}
 	var names []string
 	for n, i := range c.Indexes {
 		switch {
 		case i.onID() || !i.choosy():
 		case i.Failed && i.Reason == waits:
-			names = append(names, i.Name)
+			if have[i.Name].Spec != nil {
+				names = append(names, i.Name)
+				put++
+			}
 		case !i.Failed:
 			names = append(names, i.Name)
 			c.Indexes[n].Failed, c.Indexes[n].Reason = true, waits

@@ -122,34 +122,57 @@ type WriteReply struct {
 // Write sends an insert, update or delete command, complete but for session,
 // transaction number and write concern, which is always majority and journaled.
 // It is repeated over network errors and elections until the context ends, and
-// takes effect once: what was refused for the time being is sent again too, so
-// statements that build on each other must be ordered. Updates and deletes must be of
-// single documents. The command is the slot's from then on.
+// takes effect once, but for statements that change nothing: those are done again when
+// it is repeated, as are those that were refused for the time being. So no statement may
+// build on another; see WriteRow. Updates and deletes must be of single documents. The
+// command is the slot's from then on.
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
-	return s.write(ctx, db, command, nil)
+	return s.deliver(ctx, db, s.once(command), nil)
+}
+
+// WriteRow is Write for ordered updates or deletes that build on each other. The whole row
+// is done again when it is repeated, which it must bear.
+func (s *Slot) WriteRow(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
+	return s.deliver(ctx, db, s.eachTime(command), nil)
 }
 
 // Insert is Write of an insert without its documents, which are handed on as they are.
 func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
-	return s.write(ctx, db, command, documents)
+	return s.deliver(ctx, db, s.once(command), documents)
 }
 
 // InsertFreely is Insert without a number, which costs the server a sixth of a small
 // document's insert: it can take effect twice, and be of an attempt that was shut out.
 func (s *Slot) InsertFreely(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
-	return s.deliver(ctx, db, withConcern(command[:len(command)-1]), documents)
+	whole := withConcern(command[:len(command)-1])
+	return s.deliver(ctx, db, func() bson.Raw { return whole }, documents)
 }
 
-func (s *Slot) write(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
+// once gives the same bytes for every try: the server does what it has done under that
+// number no second time.
+func (s *Slot) once(command bson.Raw) func() bson.Raw {
 	s.seq++
-	return s.deliver(ctx, db, s.sign(command), documents)
+	signed := s.sign(command)
+	return func() bson.Raw { return signed }
 }
 
-// deliver sends a whole command until there is a reply that says what became of it.
-func (s *Slot) deliver(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
-	name := commandName(command)
+// eachTime gives each try a number of its own. Under the same one the server would repeat
+// the statements that changed nothing, behind those that built on them; one that is still
+// under way is refused once a later one has come.
+func (s *Slot) eachTime(command bson.Raw) func() bson.Raw {
+	return func() bson.Raw {
+		s.seq++
+		return s.sign(command)
+	}
+}
+
+// deliver sends a command until there is a reply that says what became of it; try gives
+// what is sent each time.
+func (s *Slot) deliver(ctx context.Context, db string, try func() bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	var reply WriteReply
-	err := Retry(ctx, s.log, name+" on the destination", func() error {
+	err := Retry(ctx, s.log, "write to the destination", func() error {
+		command := try()
+		name := commandName(command)
 		answer, err := s.client.send(ctx, db, command, documents)
 		if err != nil {
 			return err
@@ -173,7 +196,7 @@ func (s *Slot) passing(name, db string, reply WriteReply) error {
 }
 
 // sign adds session, transaction number and write concern to a command, behind its
-// elements.
+// elements, which stay: it can be signed again.
 func (s *Slot) sign(command bson.Raw) bson.Raw {
 	return withConcern(s.appendNumber(command[:len(command)-1]))
 }

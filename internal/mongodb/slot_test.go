@@ -56,6 +56,36 @@ func TestSlotRefusesOlderAttempt(t *testing.T) {
 	}
 }
 
+// TestRowSentAgain: statements that build on each other come to the same when the row is
+// sent again. Under the same number the server would repeat the first, which changed
+// nothing, and not the second.
+func TestRowSentAgain(t *testing.T) {
+	t.Parallel()
+	c := server(t)
+	s := slot(t, c, 1)
+	row := func() bson.Raw {
+		return marshal(t, bson.D{{Key: "update", Value: "c"}, {Key: "ordered", Value: true}, {Key: "updates", Value: bson.A{
+			bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: 1}}}, {Key: "u", Value: bson.D{{Key: "$unset", Value: bson.D{{Key: "z", Value: true}}}}}},
+			bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: 1}}}, {Key: "u", Value: bson.D{{Key: "$set", Value: bson.D{{Key: "z", Value: 1}}}}}},
+		}}})
+	}
+	for name, try := range map[string]func() bson.Raw{"once": s.once(row()), "each time": s.eachTime(row())} {
+		insert(t, c, bson.D{{Key: "_id", Value: 1}})
+		for range 2 {
+			if _, err := c.RunRaw(t.Context(), t.Name(), try()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := contents(t, c)[0].LookupErr("z"); (err == nil) != (name == "each time") {
+			t.Errorf("sent again, with a number %s: %s", name, contents(t, c))
+		}
+		if err := c.Write(t.Context(), t.Name(), bson.D{{Key: "delete", Value: "c"}, {Key: "deletes", Value: bson.A{
+			bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 0}}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A later attempt shuts out an older one that has written far more: the epoch
 // weighs more than any count of writes.
 func TestSlotEpochOutweighsSequence(t *testing.T) {

@@ -14,8 +14,18 @@ import (
 type Command struct {
 	DB   string
 	Body bson.Raw
-	// Statements is how many the command holds.
+	// Statements is how many the command holds. Ordered says that they build on each
+	// other; see WriteRow.
 	Statements int
+	Ordered    bool
+}
+
+// WriteCommand is Write, or WriteRow where statements build on each other.
+func (s *Slot) WriteCommand(ctx context.Context, c Command) (WriteReply, error) {
+	if c.Ordered {
+		return s.WriteRow(ctx, c.DB, c.Body)
+	}
+	return s.Write(ctx, c.DB, c.Body)
 }
 
 // worthTransacting is how many statements make up for the command that commits.
@@ -58,7 +68,7 @@ func (s *Slot) WriteAll(ctx context.Context, commands []Command) ([]WriteReply, 
 	}
 	var replies []WriteReply
 	for _, c := range commands {
-		reply, err := s.Write(ctx, c.DB, c.Body)
+		reply, err := s.WriteCommand(ctx, c)
 		if err != nil {
 			return replies, err
 		}

@@ -228,15 +228,24 @@ func (a *Applier) take(ctx context.Context, b readBatch) error {
 	return a.look(ctx)
 }
 
-// manyAhead is from how many documents on it is worth looking for old ones.
-const manyAhead = 1000
+// manyAhead is from how many documents on it is worth looking for old ones, maxAhead for
+// how many there is memory.
+const (
+	manyAhead = 1000
+	maxAhead  = 100_000
+)
 
-// forget gives up what is known of documents that the position has passed.
+// forget gives up what is known of documents that the position has passed. Where there are
+// too many others, any document may be one of them.
 func (a *Applier) forget() {
-	if len(a.ahead) < manyAhead+2*a.aheadKept {
+	if len(a.ahead) < manyAhead+2*a.aheadKept && len(a.ahead) < maxAhead {
 		return
 	}
 	maps.DeleteFunc(a.ahead, func(_ key, of ahead) bool { return of.atMost.Before(a.progress.OpTime) })
+	if len(a.ahead) >= maxAhead {
+		a.base = migration.Later(a.base, a.aheadUntil)
+		clear(a.ahead)
+	}
 	a.aheadKept = len(a.ahead)
 }
 

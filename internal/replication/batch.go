@@ -12,8 +12,9 @@ import (
 	"mongoferry/internal/migration"
 )
 
-// apply carries out the events of a batch.
-func (a *Applier) apply(ctx context.Context, events []event) error {
+// apply carries out the events of a batch. With an error it gives how many are done for
+// good: those up to the last catalog change, behind which the position has moved.
+func (a *Applier) apply(ctx context.Context, events []event) (done int, err error) {
 	p := newPlan(len(events))
 	for i := range events {
 		e := &events[i]
@@ -22,15 +23,16 @@ func (a *Applier) apply(ctx context.Context, events []event) error {
 			continue
 		}
 		if err := a.flush(ctx, p); err != nil {
-			return err
+			return done, err
 		}
 		p = newPlan(0)
 		if err := a.changeCatalog(ctx, e); err != nil {
-			return err
+			return done, err
 		}
 		a.checkpoint(e)
+		done = i + 1
 	}
-	return a.flush(ctx, p)
+	return done, a.flush(ctx, p)
 }
 
 // checkpoint moves the position within a batch: behind a catalog change, which can
@@ -90,17 +92,19 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 	if p.empty() {
 		return nil
 	}
-	if err := a.refetchLanes(ctx, p); err != nil {
+	again, err := a.refetchLanes(ctx, p)
+	if err != nil {
 		return err
 	}
 	for _, c := range p.order {
 		c.settle()
 	}
 	wanted := p.takeRefetches()
-	again, err := a.write(ctx, p)
+	more, err := a.write(ctx, p)
 	if err != nil {
 		return err
 	}
+	again = append(again, more...)
 	for _, c := range again {
 		c.refetch()
 	}
@@ -132,28 +136,6 @@ func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, change
 			c.full = nil // written
 		}
 		changes = changes[n:]
-	}
-	return nil
-}
-
-// refetchLanes reads what lanes need, before anything of them is written. What
-// follows in such a lane may then meet a document that is newer.
-func (a *Applier) refetchLanes(ctx context.Context, p *plan) error {
-	for uuid, lane := range p.lanes {
-		for _, c := range lane {
-			c.settle()
-		}
-		wanted := slices.DeleteFunc(slices.Clone(lane), func(c *change) bool { return c.base != baseRefetch })
-		for _, c := range lane {
-			c.anew = c.anew || (c.brings && len(wanted) > 0)
-		}
-		for len(wanted) > 0 {
-			_, n, err := a.refetch(ctx, uuid, wanted)
-			if err != nil {
-				return err
-			}
-			wanted = wanted[n:]
-		}
 	}
 	return nil
 }

@@ -58,25 +58,30 @@ func (c *command) encode(slot *mongodb.Slot) mongodb.Command {
 		slot.AppendOptions(b)
 	}
 	b.AppendBoolean("ordered", c.ordered).AppendBinary("collectionUUID", bson.TypeBinaryUUID, c.to.Dest[:])
-	return mongodb.Command{DB: c.to.NS.DB, Body: bson.Raw(b.Build()), Statements: len(c.owners)}
+	return mongodb.Command{DB: c.to.NS.DB, Body: bson.Raw(b.Build()), Statements: len(c.owners), Ordered: c.ordered}
 }
 
 // behind gives a command, after it was encoded, with the statements that come after the
-// n-th and are of other changes.
-func (c *command) behind(n int) (*command, error) {
+// n-th and are of other changes. Without deltas it leaves out those, too, and gives whose
+// they are.
+func (c *command) behind(n int, withoutDeltas bool) (rest *command, left []*change, err error) {
 	statements, err := bson.RawArray(c.array).Values()
 	if err != nil {
-		return nil, fmt.Errorf("read a command: %w", err)
+		return nil, nil, fmt.Errorf("read a command: %w", err)
 	}
-	rest := newCommand(c.to, c.kind)
+	rest = newCommand(c.to, c.kind)
 	rest.ordered = c.ordered
 	for i := n + 1; i < len(statements); i++ {
-		if c.owners[i] != c.owners[n] {
-			rest.next(c.owners[i])
+		switch owner := c.owners[i]; {
+		case owner == c.owners[n]:
+		case withoutDeltas && !owner.delta.empty():
+			left = append(left, owner)
+		default:
+			rest.next(owner)
 			rest.array = append(rest.array, statements[i].Value...)
 		}
 	}
-	return rest, nil
+	return rest, left, nil
 }
 
 // change adds the statements that a change is made of, which are of this kind.

@@ -21,7 +21,11 @@ type change struct {
 	base  base
 	full  bson.Raw // of baseDocument
 	delta delta
+	// steps is how many statements the delta takes, once it is settled.
+	steps int
 	at    migration.OpTime
+	// asOf is how new it is at least, when it was read from the source.
+	asOf migration.OpTime
 	// fresh says that there was no document before this batch.
 	fresh bool
 	// anew: the document is first taken away, so that it comes to the end of a
@@ -159,8 +163,8 @@ func (c *change) settle() {
 		}
 		c.full, c.delta = full, delta{}
 	default:
-		steps := c.delta.steps(maxSteps)
-		if steps > maxSteps || c.delta.size()+steps*(len(c.id.Value)+stepBytes) > maxDelta {
+		c.steps = c.delta.steps(maxSteps)
+		if c.steps > maxSteps || c.size() > maxDelta {
 			c.refetch()
 		}
 	}
@@ -176,6 +180,8 @@ const (
 )
 
 // size is about how many bytes the change takes to write.
-func (c *change) size() int { return len(c.full) + c.delta.size() }
+func (c *change) size() int {
+	return len(c.full) + c.delta.size() + max(c.steps, 1)*(len(c.id.Value)+stepBytes)
+}
 
 func (c *change) refetch() { c.base, c.full, c.delta = baseRefetch, nil, delta{} }

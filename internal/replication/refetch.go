@@ -54,12 +54,7 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		if !inLane(c, ch.id) {
 			a.ahead[ch.key] = found.ahead
 		}
-		ch.base, ch.full, ch.delta = baseDeleted, nil, delta{}
-		if there {
-			ch.base, ch.full, ch.id = baseDocument, doc, doc.Lookup("_id")
-		}
-		// In a capped collection it has a place of its own, which only its insert gives.
-		ch.anew = there && (ch.anew && c.Capped() || hasAlike(c, ch.id) && !c.Capped())
+		ch.found(c, doc, found.ahead.atLeast)
 	}
 	if done == 0 {
 		return c, 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
@@ -67,6 +62,19 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 	a.aheadUntil = migration.Later(a.aheadUntil, found.ahead.atMost)
 	a.progress.Refetched += int64(done)
 	return c, done, nil
+}
+
+// found makes the change one of what the source holds, nil for nothing.
+func (c *change) found(in catalog.Collection, doc bson.Raw, asOf migration.OpTime) {
+	c.base, c.full, c.delta, c.asOf = baseDeleted, nil, delta{}, asOf
+	if doc == nil {
+		c.anew = false
+		return
+	}
+	c.base, c.full, c.id = baseDocument, doc, doc.Lookup("_id")
+	if !in.Capped() { // there it has a place of its own, which only its insert gives
+		c.anew = hasAlike(in, c.id)
+	}
 }
 
 // askable is how many of the first changes one query can ask for. Where an _id may mean

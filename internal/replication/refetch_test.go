@@ -93,6 +93,54 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestForgetTooMany: of more documents than there is memory for nothing is known, but that
+// any may be newer than its event.
+func TestForgetTooMany(t *testing.T) {
+	t.Parallel()
+	a := &Applier{ahead: map[key]ahead{}, aheadUntil: migration.OpTime{T: 9}}
+	for n := range maxAhead {
+		a.ahead[key{id: fmt.Sprint(n)}] = ahead{a.aheadUntil, a.aheadUntil}
+	}
+	if a.forget(); len(a.ahead) > 0 || a.base != a.aheadUntil {
+		t.Errorf("%d documents are remembered, any may be newer up to %s", len(a.ahead), a.base)
+	}
+}
+
+// TestLanesReadAgain: a lane that needs more from the source than is held at once is
+// written in pieces, in its order; what was read for one change serves others.
+func TestLanesReadAgain(t *testing.T) {
+	t.Parallel()
+	const documents, rounds = 9, 40
+	pad := make([]byte, 9<<20)
+	large := []bson.D{d("create", "capped", "capped", true, "size", 1<<28)}
+	for i := range documents {
+		large = append(large, insert("capped", d("_id", i, "below", d("n", 0), "pad", pad)))
+	}
+	hot := []bson.D{d("create", "hot", "collation", d("locale", "en", "strength", 1)), insert("hot", d("_id", "a", "below", d("n", 0)), d("_id", "b"))}
+	var history []bson.D
+	for i := range documents {
+		history = append(history, insert("capped", d("_id", documents+i)),
+			d("update", "capped", "updates", bson.A{d("q", d("_id", i), "u", d("$set", d("below.n", i+1)))}))
+	}
+	for i := range rounds {
+		history = append(history,
+			d("update", "hot", "updates", bson.A{d("q", d("_id", "A"), "u", d("$set", d("below.n", i+1)))}),
+			d("update", "hot", "updates", bson.A{d("q", d("_id", "b"), "u", d("$set", d("n", i)))}))
+	}
+	r := rehearse(t, append(large, hot...), history)
+	r.reset()
+	for _, again := range []bool{false, true} {
+		p, err := r.apply(nil, again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.same("applied")
+		if p.Refetched > 2*documents+rounds/2 {
+			t.Errorf("%d documents were read from the source, %d are concerned", p.Refetched, documents+2)
+		}
+	}
+}
+
 // pieces is a limit that makes batches of so many events, and lets them through at once.
 type pieces int
 

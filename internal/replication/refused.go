@@ -33,10 +33,11 @@ const codeImmutableField = 66
 // applyBatch applies a batch. A document that an index stands against belongs to
 // another moment than the index: it is older than the index in a batch that is
 // applied again, or was read from the source after the index was dropped. The
-// indexes of that collection are put off, and the batch is applied again.
+// indexes of that collection are put off, and the rest of the batch is applied again.
 func (a *Applier) applyBatch(ctx context.Context, b readBatch) error {
 	for {
-		err := a.apply(ctx, b.events)
+		done, err := a.apply(ctx, b.events)
+		b.events = b.events[done:]
 		refused, ok := errors.AsType[*documentRefused](err)
 		if !ok || never[refused.code] {
 			return err
@@ -72,7 +73,7 @@ func (a *Applier) putOff(ctx context.Context, refused *documentRefused) (int, er
 	put := func(ctx context.Context, ch *catalog.Changer) error {
 		again, _ := a.Map.ByUUID(refused.collection) // as the last try has left it
 		put, err := ch.PutOff(ctx, again)
-		n += put
+		n = max(n, put)
 		return err
 	}
 	err := a.change(ctx, "put indexes of "+c.NS.String()+" off", catalog.Changer{}, put)

@@ -19,6 +19,9 @@ const (
 	maxBytes      = 4 << 20
 )
 
+// manyRefused is after how many refused deltas the others of such a row are not tried.
+const manyRefused = 4
+
 // Codes with which the server refuses a delta on a document that is not the one
 // it was made for.
 var deltaCodes = map[int32]bool{2: true, 9: true, 14: true, 28: true, 29: true, 40: true, 52: true, 54: true, 55: true, 56: true, 57: true}
@@ -33,8 +36,10 @@ type writer struct {
 	// alone says that the pending commands are for a system collection, to which
 	// nothing can be written within a transaction.
 	alone bool
-	// again collects the changes that must be read from the source after all.
-	again []*change
+	// again collects the changes that must be read from the source after all. refused
+	// counts the rows that ended early.
+	again   []*change
+	refused int
 }
 
 // write applies changes of different documents of a collection. What it leaves pending, flush writes.
@@ -132,8 +137,7 @@ func (w *writer) send(ctx context.Context, cmd *command) error {
 	if len(cmd.owners) == 0 {
 		return nil
 	}
-	c := cmd.encode(w.slot)
-	reply, err := w.slot.Write(ctx, c.DB, c.Body)
+	reply, err := w.slot.WriteCommand(ctx, cmd.encode(w.slot))
 	if err != nil {
 		return cmd.refusal(err)
 	}
@@ -177,9 +181,11 @@ func (w *writer) settle(ctx context.Context, cmd *command, reply mongodb.WriteRe
 	if err := w.send(ctx, there); err != nil || tried == len(cmd.owners) {
 		return err
 	}
-	rest, err := cmd.behind(tried - 1)
+	w.refused++
+	rest, left, err := cmd.behind(tried-1, w.refused > manyRefused)
 	if err != nil {
 		return err
 	}
+	w.again = append(w.again, left...)
 	return w.send(ctx, rest)
 }

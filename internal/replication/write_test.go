@@ -5,9 +5,12 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.uber.org/zap"
 
 	"mongoferry/internal/catalog"
+	"mongoferry/internal/enginetest"
 	"mongoferry/internal/migration"
+	"mongoferry/internal/mongodb"
 )
 
 // writing is a writer to the one collection of a rehearsal, which is at its start.
@@ -79,6 +82,30 @@ func TestBehindRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestManyRefused: where deltas are refused one after the other, the rest is not tried one
+// by one.
+func TestManyRefused(t *testing.T) {
+	t.Parallel()
+	r := rehearse(t, []bson.D{d("create", "c"), insert("c", d("_id", 0), d("_id", 99))}, nil)
+	w, to := writing(t, r)
+	gate := &enginetest.CountingGate{}
+	w.slot = mongodb.NewSlot(r.dst.WithGate(gate), zap.NewNop(), r.meta, "many refused", 1)
+	var changes []*change
+	for range 50 {
+		changes = append(changes, changed(t, 0, "u", d("$no", 1), "i", d("z", 1, "y", 1)))
+	}
+	changes = append(changes, &change{id: value(t, int32(99)), base: baseDeleted})
+	if err := (task{to.UUID, changes, true}).write(t.Context(), w, to); err != nil {
+		t.Fatal(err)
+	}
+	if n := gate.Commands(); n > manyRefused+3 || len(unique(w.again)) != 50 {
+		t.Errorf("%d commands, %d changes are asked for", n, len(unique(w.again)))
+	}
+	if docs := documents(t, r.dst, migration.Namespace{DB: r.db, Collection: "c"}); len(docs) != 1 {
+		t.Errorf("what came behind was not done: %s", docs)
 	}
 }
 
