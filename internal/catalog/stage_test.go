@@ -11,7 +11,7 @@ import (
 )
 
 // staged creates a collection that is being copied.
-func staged(t *testing.T, dst *mongodb.Client, m *Map) Collection {
+func staged(t *testing.T, m *Map) Collection {
 	t.Helper()
 	c := Collection{
 		UUID: UUID{1, 2, 3}, NS: migration.Namespace{DB: t.Name(), Collection: "c"}, Kind: KindCollection, Staged: true,
@@ -40,7 +40,7 @@ func insertUnder(t *testing.T, dst *mongodb.Client, c Collection, id int) error 
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	_, dst, m := pair(t)
-	c := staged(t, dst, m)
+	c := staged(t, m)
 	if err := insertUnder(t, dst, c, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestPublish(t *testing.T) {
 func TestPublishWhereTheNameIsTaken(t *testing.T) {
 	t.Parallel()
 	_, dst, m := pair(t)
-	c := staged(t, dst, m)
+	c := staged(t, m)
 	insert(t, dst, c.NS, bson.D{e("_id", "not ours")})
 	if _, err := m.Publish(t.Context(), c); err == nil || migration.KindOf(err) != "" || !strings.Contains(err.Error(), c.NS.String()) {
 		t.Errorf("ended with %v", err)
@@ -113,7 +113,7 @@ func TestPublishWhereTheNameIsTaken(t *testing.T) {
 func TestUnfinishedCopies(t *testing.T) {
 	t.Parallel()
 	_, dst, m := pair(t)
-	c := staged(t, dst, m)
+	c := staged(t, m)
 	if err := insertUnder(t, dst, c, 1); err != nil {
 		t.Fatal(err)
 	}

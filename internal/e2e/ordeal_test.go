@@ -30,7 +30,7 @@ func newOrdealOn(t *testing.T, s *stack, id string, documents int) *ordeal {
 	fill(t, s.source, documents)
 	o := &ordeal{stack: s, id: id, worker: s.worker()}
 	o.workload = startWorkload(t, s.src.URI(), workloadRate)
-	s.start(s.spec(id))
+	s.start(s.slowly(id))
 	return o
 }
 

@@ -45,7 +45,7 @@ func (s *stack) awaitPace(id string, pace migration.Pace) {
 
 // slowBytes is how many bytes a second a copy may take that is to be met on its way, also
 // by a test that Temporal keeps waiting for an answer.
-const slowBytes = 4e6
+const slowBytes = 12e6
 
 // slowly is a migration whose copy takes its time.
 func (s *stack) slowly(id string) migration.Spec {
