@@ -39,7 +39,7 @@ func newProxied(t *testing.T, id string, documents int) *proxied {
 	p := &proxied{source: devstack.NewProxy(t, s.src.Host()), destination: devstack.NewProxy(t, s.dst.Host())}
 	fill(t, s.source, documents)
 	p.ordeal = &ordeal{stack: s, id: id, worker: s.worker(), workload: startWriters(t, s.src.URI(), 300)}
-	spec := s.spec(id)
+	spec := s.slowly(id)
 	spec.Source.URI, spec.Destination.URI = p.source.URI(), p.destination.URI()
 	s.start(spec)
 	return p

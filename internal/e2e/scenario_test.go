@@ -48,7 +48,9 @@ func TestScenarios(t *testing.T) {
 	each(t, early, func(l life) [][]scenario.Operation { return [][]scenario.Operation{l.Before, l.During, l.After} })
 	each(t, live, func(l life) [][]scenario.Operation { return [][]scenario.Operation{l.Before} })
 	s.worker()
-	s.start(s.spec("scenarios"))
+	spec := s.slowly("scenarios")
+	spec.Pace.MaxRate.Bytes *= 3 // there is more to copy
+	s.start(spec)
 	s.awaitPhase("scenarios", migration.Copying)
 	s.mustUpdate("scenarios", migration.MessagePause)
 	if st, err := s.status("scenarios"); err != nil || st.Phase != migration.Copying {
