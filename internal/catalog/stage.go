@@ -94,9 +94,11 @@ func publish(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	})
 	switch {
 	case isGone(err):
-		return published(ctx, dst, c, err)
+		return published(ctx, dst, c)
 	case mongodb.Code(err) == mongodb.CodeNamespaceExists:
-		return makeWay(ctx, dst, c)
+		// It is nobody's to drop: the step is tried again until somebody has moved it.
+		return fmt.Errorf("give %s its name: something else has made %s on the destination meanwhile: rename or drop it there, and the migration goes on",
+			c.NS, c.NS)
 	case err != nil:
 		return fmt.Errorf("give %s its name: %w", c.NS, err)
 	}
@@ -104,7 +106,7 @@ func publish(ctx context.Context, dst *mongodb.Client, c Collection) error {
 }
 
 // published looks where a collection is that is not under its staging name.
-func published(ctx context.Context, dst *mongodb.Client, c Collection, notThere error) error {
+func published(ctx context.Context, dst *mongodb.Client, c Collection) error {
 	var have []Collection
 	err := mongodb.Steady(ctx, dst, func() (err error) {
 		have, err = list(ctx, dst, c.NS.DB, bson.D{{Key: "info.uuid", Value: c.Dest.Binary()}})
@@ -114,34 +116,10 @@ func published(ctx context.Context, dst *mongodb.Client, c Collection, notThere 
 	case err != nil:
 		return err
 	case len(have) == 0:
-		return mongodb.Refusal(migration.WriteRefused, "give "+c.NS.String()+" its name", notThere)
-	case have[0].NS != c.NS: // it was, and an election took that back
-		return fmt.Errorf("give %s its name: it is %s", c.NS, have[0].NS)
+		return migration.NewFault(migration.WriteRefused, fmt.Sprintf(
+			"what was copied of %s is gone from the destination (%s): something else changes the destination", c.NS, c.target()))
+	case have[0].NS != c.NS: // an election may have taken it back
+		return fmt.Errorf("give %s its name: on the destination it is called %s: if it stays so, rename it to %s", c.NS, have[0].NS, c.NS)
 	}
 	return nil // an earlier attempt did it
-}
-
-// makeWay drops an empty collection that has the name meanwhile, such as an application
-// makes with its indexes. Documents are nobody's to drop: the step is tried again until
-// somebody has moved them.
-func makeWay(ctx context.Context, dst *mongodb.Client, c Collection) error {
-	have, err := Find(ctx, dst, c.NS)
-	if err != nil {
-		return err
-	}
-	if have != nil && have.HasDocuments() {
-		have.Dest = have.UUID
-		n, err := exactCount(ctx, dst, *have)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			if err := Drop(ctx, dst, *have); err != nil {
-				return err
-			}
-			return fmt.Errorf("give %s its name: an empty collection had it, and was dropped", c.NS)
-		}
-	}
-	return fmt.Errorf(
-		"give %s its name: something else has made %s on the destination meanwhile: rename or drop it there, and the migration goes on", c.NS, c.NS)
 }

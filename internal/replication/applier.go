@@ -236,7 +236,7 @@ const (
 )
 
 // forget gives up what is known of documents that the position has passed. Where there are
-// too many others, any document may be one of them.
+// too many others, any document may be one of them; what they hold already is read again.
 func (a *Applier) forget() {
 	if len(a.ahead) < manyAhead+2*a.aheadKept && len(a.ahead) < maxAhead {
 		return

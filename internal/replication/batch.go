@@ -107,6 +107,8 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 	again = append(again, more...)
 	for _, c := range again {
 		c.refetch()
+		// What came behind it in a lane is applied: the document must not be older.
+		c.at = migration.Later(c.at, p.last)
 	}
 	for uuid, changes := range byCollection(append(wanted, again...)) {
 		if err := a.refetchAndWrite(ctx, uuid, changes); err != nil {
@@ -118,8 +120,9 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 }
 
 func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, changes []*change) error {
+	c, _ := a.Map.ByUUID(uuid)
 	for len(changes) > 0 {
-		c, n, err := a.refetch(ctx, uuid, changes)
+		n, err := a.refetch(ctx, uuid, changes)
 		if err != nil {
 			return err
 		}

@@ -24,8 +24,6 @@ type change struct {
 	// steps is how many statements the delta takes, once it is settled.
 	steps int
 	at    migration.OpTime
-	// asOf is how new it is at least, when it was read from the source.
-	asOf migration.OpTime
 	// fresh says that there was no document before this batch.
 	fresh bool
 	// anew: the document is first taken away, so that it comes to the end of a
@@ -53,6 +51,8 @@ type plan struct {
 	// other; see inLane.
 	lanes  map[catalog.UUID][]*change
 	events int64
+	// last is the time of the newest event.
+	last migration.OpTime
 	// spare is room for changes to come.
 	spare []change
 }
@@ -98,6 +98,7 @@ func hasAlike(c catalog.Collection, id bson.RawValue) bool {
 // newer than the event.
 func (p *plan) add(c catalog.Collection, k key, e *event, stale bool) {
 	p.events++
+	p.last = migration.Later(p.last, e.at)
 	if inLane(c, e.id) {
 		ch := p.newChange(k, e.id)
 		ch.apply(e, stale)

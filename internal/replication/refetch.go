@@ -26,10 +26,10 @@ type ahead struct{ atLeast, atMost migration.OpTime }
 
 // refetch turns changes of one collection, as many of the first ones as is good
 // for the memory, into what the source now holds, and gives how many.
-func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (c catalog.Collection, done int, err error) {
+func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (done int, err error) {
 	c, ok := a.Map.ByUUID(uuid)
 	if !ok {
-		return c, 0, fmt.Errorf("the catalog map lost collection %s", uuid)
+		return 0, fmt.Errorf("the catalog map lost collection %s", uuid)
 	}
 	changes = changes[:askable(c, changes)]
 	var found reading
@@ -39,7 +39,7 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		return err
 	})
 	if err != nil {
-		return c, 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
+		return 0, fmt.Errorf("read changed documents of %s: %w", c.NS, err)
 	}
 	if hasAlike(c, changes[0].id) {
 		found.nameAlike(changes[0].key.id)
@@ -54,19 +54,19 @@ func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*cha
 		if !inLane(c, ch.id) {
 			a.ahead[ch.key] = found.ahead
 		}
-		ch.found(c, doc, found.ahead.atLeast)
+		ch.found(c, doc)
 	}
 	if done == 0 {
-		return c, 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
+		return 0, fmt.Errorf("read changed documents of %s: the source gave none of those that were asked for", c.NS)
 	}
 	a.aheadUntil = migration.Later(a.aheadUntil, found.ahead.atMost)
 	a.progress.Refetched += int64(done)
-	return c, done, nil
+	return done, nil
 }
 
 // found makes the change one of what the source holds, nil for nothing.
-func (c *change) found(in catalog.Collection, doc bson.Raw, asOf migration.OpTime) {
-	c.base, c.full, c.delta, c.asOf = baseDeleted, nil, delta{}, asOf
+func (c *change) found(in catalog.Collection, doc bson.Raw) {
+	c.base, c.full, c.delta = baseDeleted, nil, delta{}
 	if doc == nil {
 		c.anew = false
 		return

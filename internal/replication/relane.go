@@ -4,12 +4,15 @@ import (
 	"context"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mongoferry/internal/catalog"
+	"mongoferry/internal/migration"
 )
 
-// refetchLanes reads what lanes need from the source. What follows in such a lane may then
-// meet a document that is newer. It gives the changes that the source must be asked about
-// once more.
+// refetchLanes writes the lanes that need something from the source. What follows in such
+// a lane may then meet a document that is newer. It gives the changes that the source must
+// be asked about once more.
 func (a *Applier) refetchLanes(ctx context.Context, p *plan) (again []*change, err error) {
 	for uuid, lane := range p.lanes {
 		for _, ch := range lane {
@@ -20,12 +23,13 @@ func (a *Applier) refetchLanes(ctx context.Context, p *plan) (again []*change, e
 		}
 		for _, ch := range lane {
 			ch.anew = ch.anew || ch.brings
+			ch.at = migration.Later(ch.at, p.last)
 		}
-		rest, some, err := a.refetchLane(ctx, uuid, lane)
+		some, err := a.refetchLane(ctx, uuid, lane)
 		if err != nil {
 			return nil, err
 		}
-		p.lanes[uuid] = rest
+		delete(p.lanes, uuid)
 		again = append(again, some...)
 	}
 	return again, nil
@@ -33,44 +37,80 @@ func (a *Applier) refetchLanes(ctx context.Context, p *plan) (again []*change, e
 
 func (ch *change) isWanted() bool { return ch.base == baseRefetch }
 
-// refetchLane reads what one lane needs. When that is more than is good for the memory,
-// it writes the lane as far as it is read, and gives what is left.
-func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*change) (rest, again []*change, err error) {
+// refetchLane reads what one lane needs, and writes the lane as far as it is read whenever
+// that is as much as is good for the memory.
+func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*change) (again []*change, err error) {
 	c, _ := a.Map.ByUUID(uuid)
-	known := map[string]*change{} // what was read last, by _id
-	held := 0
-	wanted := slices.DeleteFunc(slices.Clone(lane), func(ch *change) bool { return !ch.isWanted() })
-	for len(wanted) > 0 {
-		if same := known[wanted[0].key.id]; same != nil && !wanted[0].at.After(same.asOf) {
-			wanted[0].found(c, same.full, same.asOf)
-			wanted = wanted[1:]
+	known := map[string]bson.Raw{} // what was read, by _id; nil for nothing
+	written, next, held := 0, 0, 0 // so many are written, and ready; bytes of those between
+	alone := false
+	for {
+		next = ready(lane, next)
+		if held >= refetchBytes || next == len(lane) {
+			some, err := a.writeLane(ctx, uuid, lane[written:next])
+			if err != nil {
+				return nil, err
+			}
+			again = append(again, some...)
+			written, held = next, 0
+			clear(known)
+		}
+		if next == len(lane) {
+			return again, nil
+		}
+		if doc, ok := known[lane[next].key.id]; ok {
+			lane[next].found(c, doc)
 			continue
 		}
-		_, n, err := a.refetch(ctx, uuid, wanted)
-		if err != nil {
-			return nil, nil, err
+		wanted := wantedOf(lane[next:])
+		if alone {
+			wanted = wanted[:1]
 		}
+		n, err := a.refetch(ctx, uuid, wanted)
+		if err != nil {
+			return nil, err
+		}
+		end := ready(lane, next)
 		for _, ch := range wanted[:n] {
-			known[ch.key.id] = ch
+			if !slices.Contains(lane[next:end], ch) {
+				ch.refetch() // behind one that did not come: it would be held for long
+				continue
+			}
+			known[ch.key.id] = ch.full
 			held += len(ch.full)
 		}
-		wanted = wanted[n:]
-		if held < refetchBytes || len(wanted) == 0 {
-			continue
-		}
-		done := slices.IndexFunc(lane, (*change).isWanted)
-		piece := newPlan(0)
-		piece.lanes[uuid] = lane[:done]
-		some, err := a.write(ctx, piece)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, ch := range lane[:done] {
-			ch.full = nil // written
-		}
-		again, lane = append(again, some...), lane[done:]
-		clear(known)
-		held = 0
+		alone = end == next
 	}
-	return lane, again, nil
+}
+
+// ready is up to where all changes of a lane can be written, from one on that can.
+func ready(lane []*change, from int) int {
+	for from < len(lane) && !lane[from].isWanted() {
+		from++
+	}
+	return from
+}
+
+// wantedOf are the first that need something from the source, as many as one query asks
+// for.
+func wantedOf(lane []*change) (wanted []*change) {
+	for _, ch := range lane {
+		if len(wanted) == refetchIDs {
+			break
+		}
+		if ch.isWanted() {
+			wanted = append(wanted, ch)
+		}
+	}
+	return wanted
+}
+
+func (a *Applier) writeLane(ctx context.Context, uuid catalog.UUID, lane []*change) (again []*change, err error) {
+	piece := newPlan(0)
+	piece.lanes[uuid] = lane
+	again, err = a.write(ctx, piece)
+	for _, ch := range lane {
+		ch.full = nil // written
+	}
+	return again, err
 }
