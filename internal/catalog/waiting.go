@@ -44,6 +44,22 @@ func (ch *Changer) PutOff(ctx context.Context, c Collection) (put int, err error
 	return put, ch.dropIndexes(ctx, c, names)
 }
 
+// DropWaiting drops what an interrupted PutOff, or BuildWaiting, has left standing: nobody
+// looks after an index that is said to be put off.
+func (ch *Changer) DropWaiting(ctx context.Context, c Collection) error {
+	have, err := destinationIndexes(ctx, ch.Destination, c)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, i := range c.Indexes {
+		if i.Failed && i.Reason == waits && have[i.Name].Spec != nil {
+			names = append(names, i.Name)
+		}
+	}
+	return ch.dropIndexes(ctx, c, names)
+}
+
 // choosy says whether there are documents that the index cannot hold: those with
 // arrays or values of certain types, for all but plain indexes on one field.
 func (i Index) choosy() bool {

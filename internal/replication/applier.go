@@ -131,9 +131,11 @@ func New(ctx context.Context, c Config) (*Applier, error) {
 		return nil, err
 	}
 	if c.Repeated {
-		return a, a.reconcile(ctx)
+		if err := a.reconcile(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return a, nil
+	return a, a.dropWaiting(ctx)
 }
 
 // takeSlots takes all slots over: no earlier write is under way in them after that.

@@ -172,9 +172,9 @@ func histories() []history {
 			update("c", d("x", "A"), set("below.a", 2)), update("c", 2, set("below.a", 2)), update("c", "B", set("n", 3)), update("c", 2, set("n", 3)),
 			remove("c", d("x", "a")), insert("c", d("_id", d("x", "A"))), updateMany("c", set("below.b", 1)), updateMany("c", set("z", 1)))},
 		{"an index put off behind catalog changes", commands(
-			create("log", e("capped", true), e("size", 1<<20)), insert("c", d("_id", 1, "a", 1, "b", 1, "below", d("n", 1))), index("c", "ab", d("a", 1, "b", 1))), commands(
+			create("log", e("capped", true), e("size", 1<<20)), insert("c", d("_id", 1, "a", 1, "b", 1, "below", d("n", 1))), index("c", "ab", d("a", 1, "b", 1)), index("c", "x", d("below.n", 1, "_id", -1))), commands(
 			insert("log", d("_id", 1), d("_id", 2), d("_id", 3)), insert("d", d("_id", 1, "v", 1)), create("n1"), update("d", 1, d("_id", 1, "v", 2)), create("n2"),
-			update("c", 1, set("below.n", 2)), bson.D{e("dropIndexes", "c"), e("index", "ab")}, update("c", 1, set("a", bson.A{1, 2}, "b", bson.A{1, 2})))},
+			update("c", 1, set("below.n", 2)), bson.D{e("collMod", "c"), e("index", d("name", "x", "hidden", true))}, bson.D{e("dropIndexes", "c"), e("index", "ab")}, update("c", 1, set("a", bson.A{1, 2}, "b", bson.A{1, 2})))},
 		{"functions", commands(insert("system.js", d("_id", "f", "value", bson.JavaScript("function(){}")))), commands(
 			insert("system.js", d("_id", "g", "value", 1)), update("system.js", "f", set("x", 1)), remove("system.js", "g"))},
 		{"functions in a database that is dropped", commands(insert("system.js", d("_id", "f"))), commands(

@@ -85,6 +85,20 @@ func (a *Applier) putOff(ctx context.Context, refused *documentRefused) (int, er
 	return n, err
 }
 
+// dropWaiting makes sure that indexes that an earlier attempt has put off are not there.
+func (a *Applier) dropWaiting(ctx context.Context) error {
+	for _, c := range a.Map.Waiting() {
+		if a.gone[c.UUID] {
+			continue
+		}
+		drop := func(ctx context.Context, ch *catalog.Changer) error { return ch.DropWaiting(ctx, c) }
+		if err := a.change(ctx, "drop the indexes of "+c.NS.String()+" that are put off", catalog.Changer{}, drop); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // buildWaiting builds indexes that were put off, once no document is newer than
 // the position.
 func (a *Applier) buildWaiting(ctx context.Context) error {
