@@ -43,7 +43,7 @@ func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*ch
 	c, _ := a.Map.ByUUID(uuid)
 	known := map[string]bson.Raw{} // what was read, by _id; nil for nothing
 	written, next, held := 0, 0, 0 // so many are written, and ready; bytes of those between
-	alone := false
+	most := refetchIDs             // to ask for at once
 	for {
 		next = ready(lane, next)
 		if held >= refetchBytes || next == len(lane) {
@@ -62,10 +62,7 @@ func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*ch
 			lane[next].found(c, doc)
 			continue
 		}
-		wanted := wantedOf(lane[next:])
-		if alone {
-			wanted = wanted[:1]
-		}
+		wanted := wantedOf(lane[next:], most)
 		n, err := a.refetch(ctx, uuid, wanted)
 		if err != nil {
 			return nil, err
@@ -79,7 +76,9 @@ func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*ch
 			known[ch.key.id] = ch.full
 			held += len(ch.full)
 		}
-		alone = end == next
+		if end == next { // they come in another order than the lane's: only few at once fit
+			most = max(min(most, n)/2, 1)
+		}
 	}
 }
 
@@ -91,11 +90,10 @@ func ready(lane []*change, from int) int {
 	return from
 }
 
-// wantedOf are the first that need something from the source, as many as one query asks
-// for.
-func wantedOf(lane []*change) (wanted []*change) {
+// wantedOf are the first that need something from the source, so many at most.
+func wantedOf(lane []*change, most int) (wanted []*change) {
 	for _, ch := range lane {
-		if len(wanted) == refetchIDs {
+		if len(wanted) == most {
 			break
 		}
 		if ch.isWanted() {
