@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mongoferry/internal/catalog"
 	"mongoferry/internal/migration"
 	"mongoferry/internal/mongodb"
@@ -103,33 +105,42 @@ func (c *checker) reach(ctx context.Context, client *mongodb.Client, into *mongo
 	return false
 }
 
-// checkOwner refuses a destination that another migration has claimed.
+// checkOwner refuses a destination that another migration has claimed, or where a
+// collection stands in the place of one that is to be made, and would be dropped at the
+// end.
 func (c *checker) checkOwner(ctx context.Context) {
-	m, err := ownership.NewLedger(c.dst, c.spec.MetadataDB, c.spec.ID).Find(ctx)
+	ledger := ownership.NewLedger(c.dst, c.spec.MetadataDB, c.spec.ID)
+	m, err := ledger.Find(ctx)
+	taken := ""
+	if err == nil && m == nil {
+		if taken = c.takenName(ctx); taken != "" {
+			m, err = ledger.Find(ctx) // it may be of one that has only just begun
+		}
+	}
 	switch {
 	case err != nil:
 		c.block("destination free", "", "%s", err)
 	case m != nil && m.Owner != c.spec.ID:
 		c.block("destination free", "", "%s", ownership.ClaimedBy(m))
-	case m == nil:
-		c.checkMetadataFree(ctx)
+	case m == nil && taken != "":
+		c.block("destination free", "choose another name with --metadata-db",
+			"the metadata database %s of the destination holds a collection %s that is no migration's", c.spec.MetadataDB, taken)
 	default:
 		c.pass("destination free", "no other migration owns the destination")
 	}
 }
 
-// checkMetadataFree refuses a collection that stands where one of the migration's
-// is to be made; it would be dropped at the end.
-func (c *checker) checkMetadataFree(ctx context.Context) {
+// takenName is a collection with documents that has the name of one of the migration's.
+func (c *checker) takenName(ctx context.Context) string {
 	for _, name := range ownership.Collections() {
-		have, err := catalog.Find(ctx, c.dst, migration.Namespace{DB: c.spec.MetadataDB, Collection: name})
-		if err == nil && have != nil {
-			c.block("destination free", "choose another name with --metadata-db",
-				"the metadata database %s of the destination holds a collection %s that is no migration's", c.spec.MetadataDB, name)
-			return
+		found, err := mongodb.All(ctx, c.dst, c.spec.MetadataDB, bson.D{
+			{Key: "find", Value: name}, {Key: "limit", Value: 1}, {Key: "projection", Value: bson.D{{Key: "_id", Value: 1}}},
+		})
+		if err == nil && len(found) > 0 { // missing rights are another check's to tell
+			return name
 		}
 	}
-	c.pass("destination free", "no other migration owns the destination")
+	return ""
 }
 
 // checkMetadataName refuses to leave a database of the source out only because
