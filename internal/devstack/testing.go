@@ -44,6 +44,16 @@ func NewReplicaSet(t testing.TB, o ReplicaSetOptions) *ReplicaSet {
 	return r
 }
 
+// NewOldReplicaSet starts a replica set of mongod 6.0.5 for a test and stops it at its end.
+func NewOldReplicaSet(t testing.TB) *ReplicaSet {
+	t.Helper()
+	old, err := OldMongod(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewReplicaSet(t, ReplicaSetOptions{Name: "old", Binary: old})
+}
+
 // NewTemporal starts Temporal for a test and stops it at its end.
 func NewTemporal(t testing.TB) *TemporalServer {
 	t.Helper()

@@ -37,11 +37,7 @@ func TestRefusals(t *testing.T) {
 	s := newStack(t)
 	s.worker()
 	fill(t, s.source, 1000)
-	old, err := devstack.OldMongod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	tooOld := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "old", Binary: old})
+	tooOld := devstack.NewOldReplicaSet(t)
 	alone := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "alone", Standalone: true})
 	guarded := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "guarded", Auth: true})
 	src, dst := s.src.URI(), s.dst.URI()

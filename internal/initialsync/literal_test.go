@@ -16,11 +16,7 @@ import (
 // what is there already stays.
 func TestCopyOfEmptyTimestamps(t *testing.T) {
 	t.Parallel()
-	early, err := devstack.OldMongod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := enginetest.Dial(t, "destination", devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early}).URI())
+	old := enginetest.Dial(t, "destination", devstack.NewOldReplicaSet(t).URI())
 	all := kinds()
 	maps.Copy(all, map[string][]bson.E{"capped": {{Key: "capped", Value: true}, {Key: "size", Value: 1 << 20}}})
 	for name, options := range all {

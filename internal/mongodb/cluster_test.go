@@ -104,11 +104,7 @@ func TestInspectStandalone(t *testing.T) {
 
 func TestOldServerIsRecognised(t *testing.T) {
 	t.Parallel()
-	old, err := devstack.OldMongod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "old", Binary: old})
+	set := devstack.NewOldReplicaSet(t)
 	got, err := Inspect(t.Context(), dial(t, set.URI()))
 	if want := (Version{6, 0, 5}); err != nil || got.Version != want {
 		t.Errorf("got %+v, %v, want version %s", got, err, want)

@@ -300,11 +300,7 @@ func TestSlotWriteOutlivesTheServer(t *testing.T) {
 // is is told so; one that does not know the option still takes what is written.
 func TestEmptyTimestamps(t *testing.T) {
 	t.Parallel()
-	early, err := devstack.OldMongod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early})
+	old := devstack.NewOldReplicaSet(t)
 	for _, c := range []struct {
 		client *Client
 		keeps  bool
