@@ -11,6 +11,9 @@ import (
 // dropped.
 const waits = "a document of another moment stood against it: it is built again when the sync has passed that moment"
 
+// waiting says whether the index was put off.
+func (i Index) waiting() bool { return i.Failed && i.Reason == waits }
+
 // PutOff drops the indexes of a collection that can stand against a document, until
 // BuildWaiting. It gives the number of those that stood there or were not put off before.
 // It may run again after it was interrupted.
@@ -23,7 +26,7 @@ func (ch *Changer) PutOff(ctx context.Context, c Collection) (put int, err error
 	for n, i := range c.Indexes {
 		switch {
 		case i.onID() || !i.choosy():
-		case i.Failed && i.Reason == waits:
+		case i.waiting():
 			if have[i.Name].Spec != nil {
 				names = append(names, i.Name)
 				put++
@@ -53,7 +56,7 @@ func (ch *Changer) DropWaiting(ctx context.Context, c Collection) error {
 	}
 	var names []string
 	for _, i := range c.Indexes {
-		if i.Failed && i.Reason == waits && have[i.Name].Spec != nil {
+		if i.waiting() && have[i.Name].Spec != nil {
 			names = append(names, i.Name)
 		}
 	}
@@ -81,7 +84,7 @@ func (m *Map) Waiting() []Collection {
 	var out []Collection
 	for _, c := range m.All() {
 		for _, i := range c.Indexes {
-			if i.Failed && i.Reason == waits {
+			if i.waiting() {
 				out = append(out, c)
 				break
 			}

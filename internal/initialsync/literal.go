@@ -22,8 +22,13 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 	if !slices.ContainsFunc(rest, hasEmptyTimestamp) {
 		return w.insertAll(ctx, documents)
 	}
-	if !w.ordered {
-		slices.SortStableFunc(rest, func(a, b bson.RawValue) int { return count(hasEmptyTimestamp(a)) - count(hasEmptyTimestamp(b)) })
+	if !w.ordered { // the others together
+		if others := slices.DeleteFunc(slices.Clone(rest), hasEmptyTimestamp); len(others) > 0 {
+			if err := w.insertAll(ctx, arrayOf(others)); err != nil {
+				return err
+			}
+		}
+		rest = slices.DeleteFunc(rest, func(d bson.RawValue) bool { return !hasEmptyTimestamp(d) })
 	}
 	for len(rest) > 0 {
 		n, empty := row(rest)
@@ -33,13 +38,6 @@ func (w writer) insertLiterally(ctx context.Context, documents bson.RawArray) er
 		rest = rest[n:]
 	}
 	return nil
-}
-
-func count(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 func (w writer) insertRow(ctx context.Context, documents []bson.RawValue, literally bool) error {
@@ -70,20 +68,7 @@ func row(documents []bson.RawValue) (n int, empty bool) {
 	return len(documents), empty
 }
 
-func hasEmptyTimestamp(document bson.RawValue) bool {
-	_, rest, _ := bsoncore.ReadLength(document.Value)
-	for len(rest) > 1 {
-		var e bsoncore.Element
-		var ok bool
-		if e, rest, ok = bsoncore.ReadElement(rest); !ok {
-			return false // the server refuses it by name
-		}
-		if mongodb.IsEmptyTimestamp(e) {
-			return true
-		}
-	}
-	return false
-}
+func hasEmptyTimestamp(document bson.RawValue) bool { return mongodb.HasEmptyTimestamp(document.Value) }
 
 // literals is an update that does what an insert would: its queries find nothing, and
 // an _id that is there already is refused as in an insert.

@@ -127,25 +127,25 @@ type WriteReply struct {
 // build on another; see WriteRow. Updates and deletes must be of single documents. The
 // command is the slot's from then on.
 func (s *Slot) Write(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
-	return s.deliver(ctx, db, s.once(command), nil)
+	return s.deliver(ctx, db, commandName(command), s.once(command), nil)
 }
 
 // WriteRow is Write for ordered updates or deletes that build on each other. The whole row
 // is done again when it is repeated, which it must bear.
 func (s *Slot) WriteRow(ctx context.Context, db string, command bson.Raw) (WriteReply, error) {
-	return s.deliver(ctx, db, s.eachTime(command), nil)
+	return s.deliver(ctx, db, commandName(command), s.eachTime(command), nil)
 }
 
 // Insert is Write of an insert without its documents, which are handed on as they are.
 func (s *Slot) Insert(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
-	return s.deliver(ctx, db, s.once(command), documents)
+	return s.deliver(ctx, db, commandName(command), s.once(command), documents)
 }
 
 // InsertFreely is Insert without a number, which costs the server a sixth of a small
 // document's insert: it can take effect twice, and be of an attempt that was shut out.
 func (s *Slot) InsertFreely(ctx context.Context, db string, command bson.Raw, documents bson.RawArray) (WriteReply, error) {
-	whole := withConcern(command[:len(command)-1])
-	return s.deliver(ctx, db, func() bson.Raw { return whole }, documents)
+	name, whole := commandName(command), withConcern(command[:len(command)-1])
+	return s.deliver(ctx, db, name, func() bson.Raw { return whole }, documents)
 }
 
 // once gives the same bytes for every try: the server does what it has done under that
@@ -168,12 +168,10 @@ func (s *Slot) eachTime(command bson.Raw) func() bson.Raw {
 
 // deliver sends a command until there is a reply that says what became of it; try gives
 // what is sent each time.
-func (s *Slot) deliver(ctx context.Context, db string, try func() bson.Raw, documents bson.RawArray) (WriteReply, error) {
+func (s *Slot) deliver(ctx context.Context, db, name string, try func() bson.Raw, documents bson.RawArray) (WriteReply, error) {
 	var reply WriteReply
-	err := Retry(ctx, s.log, "write to the destination", func() error {
-		command := try()
-		name := commandName(command)
-		answer, err := s.client.send(ctx, db, command, documents)
+	err := Retry(ctx, s.log, name+" on the destination", func() error {
+		answer, err := s.client.send(ctx, db, try(), documents)
 		if err != nil {
 			return err
 		}

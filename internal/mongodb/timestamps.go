@@ -31,3 +31,19 @@ var emptyTimestamp = make([]byte, 1+8)
 func IsEmptyTimestamp(e bsoncore.Element) bool {
 	return e[0] == byte(bson.TypeTimestamp) && bytes.HasSuffix(e, emptyTimestamp)
 }
+
+// HasEmptyTimestamp says whether there is one in a document's top level.
+func HasEmptyTimestamp(doc bson.Raw) bool {
+	_, rest, _ := bsoncore.ReadLength(doc)
+	for len(rest) > 1 {
+		var e bsoncore.Element
+		var ok bool
+		if e, rest, ok = bsoncore.ReadElement(rest); !ok {
+			return false // the server refuses it by name
+		}
+		if IsEmptyTimestamp(e) {
+			return true
+		}
+	}
+	return false
+}

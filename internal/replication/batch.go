@@ -120,9 +120,12 @@ func (a *Applier) flush(ctx context.Context, p *plan) error {
 }
 
 func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, changes []*change) error {
-	c, _ := a.Map.ByUUID(uuid)
+	c, err := a.collection(uuid)
+	if err != nil {
+		return err
+	}
 	for len(changes) > 0 {
-		n, err := a.refetch(ctx, uuid, changes)
+		n, err := a.refetch(ctx, c, changes)
 		if err != nil {
 			return err
 		}
@@ -141,6 +144,15 @@ func (a *Applier) refetchAndWrite(ctx context.Context, uuid catalog.UUID, change
 		changes = changes[n:]
 	}
 	return nil
+}
+
+// collection is one of those that the plan has changes of.
+func (a *Applier) collection(uuid catalog.UUID) (catalog.Collection, error) {
+	c, ok := a.Map.ByUUID(uuid)
+	if !ok {
+		return c, fmt.Errorf("the catalog map lost collection %s", uuid)
+	}
+	return c, nil
 }
 
 // takeRefetches takes out of the plan what must be read from the source.
@@ -172,9 +184,9 @@ func (a *Applier) write(ctx context.Context, p *plan) ([]*change, error) {
 		group.Go(func() error {
 			w := writer{slot: a.slots[n]}
 			for _, task := range share {
-				c, ok := a.Map.ByUUID(task.uuid)
-				if !ok {
-					return fmt.Errorf("the catalog map lost collection %s", task.uuid)
+				c, err := a.collection(task.uuid)
+				if err != nil {
+					return err
 				}
 				if err := task.write(ctx, &w, c); err != nil {
 					return err

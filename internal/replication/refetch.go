@@ -26,11 +26,7 @@ type ahead struct{ atLeast, atMost migration.OpTime }
 
 // refetch turns changes of one collection, as many of the first ones as is good
 // for the memory, into what the source now holds, and gives how many.
-func (a *Applier) refetch(ctx context.Context, uuid catalog.UUID, changes []*change) (done int, err error) {
-	c, ok := a.Map.ByUUID(uuid)
-	if !ok {
-		return 0, fmt.Errorf("the catalog map lost collection %s", uuid)
-	}
+func (a *Applier) refetch(ctx context.Context, c catalog.Collection, changes []*change) (done int, err error) {
 	changes = changes[:askable(c, changes)]
 	var found reading
 	err = mongodb.Retry(ctx, a.Log, "read changed documents of "+c.NS.String(), func() error {

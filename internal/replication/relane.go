@@ -40,7 +40,10 @@ func (ch *change) isWanted() bool { return ch.base == baseRefetch }
 // refetchLane reads what one lane needs, and writes the lane as far as it is read whenever
 // that is as much as is good for the memory.
 func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*change) (again []*change, err error) {
-	c, _ := a.Map.ByUUID(uuid)
+	c, err := a.collection(uuid)
+	if err != nil {
+		return nil, err
+	}
 	known := map[string]bson.Raw{} // what was read, by _id; nil for nothing
 	written, next, held := 0, 0, 0 // so many are written, and ready; bytes of those between
 	most := refetchIDs             // to ask for at once
@@ -63,7 +66,7 @@ func (a *Applier) refetchLane(ctx context.Context, uuid catalog.UUID, lane []*ch
 			continue
 		}
 		wanted := wantedOf(lane[next:], most)
-		n, err := a.refetch(ctx, uuid, wanted)
+		n, err := a.refetch(ctx, c, wanted)
 		if err != nil {
 			return nil, err
 		}

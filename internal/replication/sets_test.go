@@ -424,11 +424,7 @@ func TestRefetchCursorKilled(t *testing.T) {
 // in place of an empty timestamp, gets it all the same, in whatever way it came there.
 func TestEmptyTimestamps(t *testing.T) {
 	t.Parallel()
-	early, err := devstack.OldMongod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := devstack.NewReplicaSet(t, devstack.ReplicaSetOptions{Name: "early", Binary: early})
+	old := devstack.NewOldReplicaSet(t)
 	never := bson.Timestamp{}
 	for name, create := range map[string]bson.D{"plain": d("create", "c"), "capped": d("create", "c", "capped", true, "size", 1<<20)} {
 		t.Run(name, func(t *testing.T) {
@@ -438,6 +434,7 @@ func TestEmptyTimestamps(t *testing.T) {
 				insert("c", d("_id", 2, "n", 0)), update("c", 2, d("$set", d("at", never))),
 				update("c", 3, bson.A{d("$replaceWith", d("$literal", d("_id", 3, "at", never, "n", d("at", never))))}),
 				update("c", 4, d("$set", d("n.at", never))), update("c", 4, d("$set", d("at", never, "m", never))),
+				insert("c", d("_id", 6, "$a", 1)), update("c", 6, d("$set", d("at", never))),
 				update("c", 5, bson.A{d("$replaceWith", d("$literal", d("_id", 5, "now", bson.Timestamp{T: 1}, "at", never)))}),
 			}
 			r := rehearseOn(t, enginetest.Source(t), enginetest.Dial(t, "destination", old.URI()), []bson.D{create, insert("c", d("_id", 1), d("_id", 5))}, history)

@@ -22,7 +22,7 @@ func (c *command) delete(owner *change) {
 
 // put puts a document there as it is, whether or not there is one.
 func (c *command) put(owner *change, doc bson.Raw) {
-	if dollar, blank := peculiar(doc); dollar || blank {
+	if peculiar(doc) {
 		c.putStage(owner, literal(doc))
 		return
 	}
@@ -193,13 +193,12 @@ func literalID(id bson.RawValue) bool {
 // peculiar says whether a classic replacement would take the document for something
 // else, for a name that begins with a dollar, or put the present time in place of an
 // empty timestamp (see mongodb.IsEmptyTimestamp).
-func peculiar(doc bson.Raw) (dollar, blank bool) {
+func peculiar(doc bson.Raw) (found bool) {
 	_ = eachElement(doc, func(e bsoncore.Element) bool { // what is not BSON the server will refuse by name
-		dollar = len(e) > 1 && e[1] == '$'
-		blank = blank || mongodb.IsEmptyTimestamp(e)
-		return !dollar
+		found = len(e) > 1 && e[1] == '$' || mongodb.IsEmptyTimestamp(e)
+		return !found
 	})
-	return dollar, blank
+	return found
 }
 
 // beginsWithID says whether an insert leaves the document's fields in their order:

@@ -78,11 +78,7 @@ func (w *writer) add(to catalog.Collection, c *change) {
 
 // insertsAsIs says whether an insert leaves the document's timestamps as they are.
 func (w *writer) insertsAsIs(doc bson.Raw) bool {
-	if w.slot.KeepsEmptyTimestamps {
-		return true
-	}
-	_, blank := peculiar(doc)
-	return !blank
+	return w.slot.KeepsEmptyTimestamps || !mongodb.HasEmptyTimestamp(doc)
 }
 
 // command gives the pending command of that kind.
